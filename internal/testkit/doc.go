@@ -1,0 +1,7 @@
+// Package testkit holds what tests of several packages share: a gate against
+// leaked goroutines ([Main]), a reader of server frames that does not trust the
+// code that wrote them ([Frames]), a wait for events outside fake time
+// ([WaitFor]) and a log that can be asserted on ([LogCapture]).
+//
+// It is imported by tests only.
+package testkit
