@@ -1,0 +1,96 @@
+package hub
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+)
+
+// shard guards the channels whose names hash to it.
+type shard struct {
+	mu       sync.Mutex
+	channels map[protocol.ChannelName]*channel
+}
+
+// channel is one channel that is occupied, has a cached event, or has something
+// pending. All fields but the first block are guarded by the shard's mu.
+type channel struct {
+	// set by channelLocked, immutable
+	tenant *tenant
+	shard  *shard
+	name   protocol.ChannelName
+	kind   protocol.ChannelKind
+
+	// subscribers is never changed in place while shared: pending segments and
+	// the running round still read it.
+	subscribers []*subscription
+	shared      bool
+
+	pending      []segment
+	pendingBytes int
+	draining     bool          // a drain goroutine is running
+	roundTaken   chan struct{} // non-nil while publishers wait; closed when a round takes the pending
+
+	members members // presence channels
+
+	cached     *CachedEvent
+	missRaised bool // cache_miss told since the cache was last filled or the channel vacated
+
+	countSent time.Time // when the last subscription count went out
+	countDue  bool      // a throttled count is scheduled
+}
+
+// channelLocked returns the channel of the given name, made if need be.
+func (s *shard) channelLocked(t *tenant, name protocol.ChannelName) *channel {
+	c := s.channels[name]
+	if c == nil {
+		c = &channel{tenant: t, shard: s, name: name, kind: name.Kind()}
+		s.channels[name] = c
+	}
+	return c
+}
+
+// dropIfIdleLocked forgets a channel that nothing refers to any more. Whoever
+// ends a subscription, a round or a cache entry calls it.
+func (c *channel) dropIfIdleLocked() {
+	if len(c.subscribers) > 0 || c.draining || c.cached != nil || c.countDue {
+		return
+	}
+	delete(c.shard.channels, c.name)
+}
+
+func (c *channel) addSubscriberLocked(s *subscription) {
+	c.unshareLocked()
+	s.index = len(c.subscribers)
+	c.subscribers = append(c.subscribers, s)
+}
+
+func (c *channel) removeSubscriberLocked(s *subscription) {
+	c.unshareLocked()
+	last := len(c.subscribers) - 1
+	moved := c.subscribers[last]
+	c.subscribers[s.index] = moved
+	moved.index = s.index
+	c.subscribers[last] = nil
+	c.subscribers = c.subscribers[:last]
+}
+
+// unshareLocked makes the subscriber list safe to change.
+func (c *channel) unshareLocked() {
+	if c.shared {
+		c.subscribers = slices.Clone(c.subscribers)
+		c.shared = false
+	}
+}
+
+// emitLocked tells webhooks, except of channels that have none (§5.3).
+func (c *channel) emitLocked(n Notice) {
+	if c.kind.Has(protocol.ToUser) {
+		return
+	}
+	n.App = c.tenant.app.Load()
+	n.Channel = c.name
+	c.tenant.hub.notices.Emit(n)
+}

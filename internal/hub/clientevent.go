@@ -1,0 +1,77 @@
+package hub
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+	"github.com/pipesocket/pipesocketd/internal/ratelimit"
+)
+
+// ClientEvent sends a client-… event of this connection to the others on the
+// channel (§4). The checks are in the order of the table there. The frame's
+// values are copied where they are kept.
+func (a *Attachment) ClientEvent(f protocol.Frame) *protocol.Refusal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.detached {
+		return nil
+	}
+	app := a.App()
+	channelName, ok := f.Channel.Text()
+	if !ok || f.Data.IsAbsent() {
+		return protocol.RefuseClientEventShape
+	}
+	if !app.ClientEvents {
+		return protocol.RefuseClientEventsOff
+	}
+	name := protocol.ChannelName(channelName)
+	if !name.Kind().NeedsAuth() {
+		return protocol.RefuseClientEventPublic
+	}
+	sub := a.subscriptions.find(name)
+	if sub == nil {
+		return protocol.RefuseClientEventUnsubscribed(channelName)
+	}
+	if utf8.RuneCountInString(f.Event) > protocol.MaxEventName {
+		return protocol.RefuseClientEventNameSize
+	}
+	data := protocol.PayloadOf(f.Data)
+	if data.Len() > app.MaxEventBytes {
+		return protocol.RefuseEventSize(app.MaxEventBytes)
+	}
+	limit := ratelimit.PerSecond(app.ClientEventRate, app.ClientEventRate)
+	if !a.clientEvents.Allow(limit, time.Now()) {
+		return protocol.RefuseClientEventRate
+	}
+	event := protocol.Event{Name: f.Event, Channel: name, Data: data}
+	if sub.member != nil {
+		event.UserID = sub.member.UserID
+	}
+	relayed := event
+	if app.ClientEventsVerbatim {
+		relayed.Data = protocol.Payload(f.Data)
+	}
+	a.relay(sub, event, relayed.Encode())
+	return nil
+}
+
+// relay hands the event to the other subscribers and to webhooks, which always
+// get its data as a string.
+func (a *Attachment) relay(sub *subscription, event protocol.Event, frame protocol.Wire) {
+	a.tenant.stats.clientEvents.Add(1)
+	c := sub.channel
+	c.shard.mu.Lock()
+	wait := c.publishLocked(frame, a)
+	c.emitLocked(Notice{
+		Name:     ClientEventSent,
+		UserID:   event.UserID,
+		Event:    event.Name,
+		Data:     append(protocol.Payload(nil), event.Data...), // not the reader's buffer
+		SocketID: a.id,
+	})
+	c.shard.mu.Unlock()
+	if wait != nil {
+		<-wait
+	}
+}

@@ -1,0 +1,43 @@
+// Package hub is the domain of the server: who is on which channel, who is
+// signed in, and what each connection gets to see of it.
+//
+// # What it owns
+//
+// A tenant is the live state of one app: its sockets, its users, and its
+// channels in shards by name. Apps share no structure, so nothing can cross
+// from one to another. An [Attachment] is what the hub keeps for one connection;
+// every command of a client is a method of it, and the signatures of
+// subscriptions and sign-ins are verified inside, so that no caller can forget
+// it. Backends come in through [Hub.Publish] and the queries beside it.
+//
+// # Fan-out
+//
+// An event is encoded once, appended to its channel's pending segments, and
+// handed to every subscriber by a drain goroutine that exists only while
+// something is pending (drain.go). What piles up during a round leaves in one
+// write per subscriber. A segment remembers the subscribers as they were when
+// its events were published, so an event can neither reach somebody who came
+// later (and got it as the cached event) nor miss somebody who was there.
+//
+// # Promises
+//
+//   - On one connection, a channel's subscription_succeeded comes before
+//     anything else of that channel, and nothing is newly queued for it once
+//     Unsubscribe has returned.
+//   - Events of one publisher on one channel reach each subscriber in order.
+//   - A presence snapshot and the member frames that follow it agree: a member
+//     is in the snapshot or is announced later, never both, never neither.
+//   - Notices are emitted in the order in which things happened on a channel,
+//     and alternate: occupied, vacated, occupied; added, removed, added.
+//   - No method waits for a socket or a webhook. Publish and ClientEvent wait
+//     while a channel has more than 128 KiB pending, until the running round takes
+//     it: publishers are held back, nothing is dropped.
+//
+// # Locks
+//
+// Order: Attachment.mu, then a shard.mu or tenant.usersMu, then tenant.socketsMu
+// or a subscription.mu; never two shards, never a shard and the users. Under a shard's or the users'
+// lock there is no I/O of ours, no logging and no callback except
+// Subscriber.Deliver, Subscriber.Close and NoticeSink.Emit, which neither block
+// nor call back.
+package hub

@@ -1,0 +1,118 @@
+package hub
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+)
+
+// Subscriber is one connection as the hub sees it. Both methods may be called
+// concurrently and under the hub's locks: they must return at once and must not
+// call back into the hub.
+type Subscriber interface {
+	// Deliver queues or writes the frames, in the order of the calls. The bytes
+	// are shared and must not be changed. An error means that the connection is
+	// too slow to take them; the hub then calls Close with 4100. A connection that
+	// is ending drops them and returns nil.
+	Deliver(protocol.Wire) error
+
+	// Close begins to end the connection for the given reason. The first reason
+	// wins.
+	Close(protocol.CloseError)
+}
+
+// Options are what a hub is made of.
+type Options struct {
+	Registry *apps.Registry // required
+	Notices  NoticeSink     // nil: notices are discarded
+	Log      *slog.Logger   // nil: nothing is logged
+}
+
+// Hub holds the live state of every app. All methods may be called concurrently.
+type Hub struct {
+	// set by New, immutable
+	registry *apps.Registry
+	notices  NoticeSink
+	log      *slog.Logger
+	seed     maphash.Seed
+	counts   *countSchedule
+
+	mu      sync.RWMutex
+	tenants map[apps.ID]*tenant
+
+	drains sync.WaitGroup // one for each running drain goroutine
+}
+
+// New returns a hub without connections. Call [Hub.Run] beside it.
+func New(o Options) *Hub {
+	h := &Hub{
+		registry: o.Registry,
+		notices:  o.Notices,
+		log:      o.Log,
+		seed:     maphash.MakeSeed(),
+		counts:   newCountSchedule(),
+		tenants:  make(map[apps.ID]*tenant),
+	}
+	if h.notices == nil {
+		h.notices = DiscardNotices{}
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	return h
+}
+
+// Run does the hub's timed work until ctx ends: throttled subscription counts
+// and the forgetting of expired cache entries. It returns when that has stopped
+// and every running delivery round is over.
+func (h *Hub) Run(ctx context.Context) error {
+	var timed sync.WaitGroup
+	timed.Go(func() { h.sweepCaches(ctx) })
+	timed.Go(func() { h.counts.run(ctx) })
+	timed.Wait()
+	h.drains.Wait()
+	return nil
+}
+
+// Reconfigure takes over the registry's present settings for connections that
+// already exist, and closes those of apps that are gone or disabled with 4003.
+func (h *Hub) Reconfigure() {
+	for _, t := range h.allTenants() {
+		if app := h.registry.ByID(t.id); app != nil && app.Enabled {
+			t.reopen(app)
+			continue
+		}
+		t.shut(protocol.CloseAppDisabled)
+	}
+}
+
+// tenant returns the live state of app, made when it is first needed.
+func (h *Hub) tenant(app *apps.App) *tenant {
+	h.mu.RLock()
+	t := h.tenants[app.ID]
+	h.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t = h.tenants[app.ID]; t == nil {
+		t = newTenant(h, app)
+		h.tenants[app.ID] = t
+	}
+	return t
+}
+
+func (h *Hub) allTenants() []*tenant {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	all := make([]*tenant, 0, len(h.tenants))
+	for _, t := range h.tenants {
+		all = append(all, t)
+	}
+	return all
+}

@@ -1,0 +1,54 @@
+package hub
+
+import (
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+)
+
+// NoticeName is the name under which a notice is reported to webhooks (§8.2).
+type NoticeName string
+
+// Notices. On the wire "event" means a message to clients, so what feeds
+// webhooks is called a notice.
+const (
+	ChannelOccupied   NoticeName = "channel_occupied"
+	ChannelVacated    NoticeName = "channel_vacated"
+	MemberAdded       NoticeName = "member_added"
+	MemberRemoved     NoticeName = "member_removed"
+	ClientEventSent   NoticeName = "client_event"
+	CacheMissed       NoticeName = "cache_miss"
+	SubscriptionCount NoticeName = "subscription_count"
+)
+
+// NoticeNames lists every notice.
+var NoticeNames = []NoticeName{
+	ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved, ClientEventSent, CacheMissed, SubscriptionCount,
+}
+
+// Notice tells of one change of a channel, as it happened: edges strictly
+// alternate per channel and per user, before any grace delay. Fields that a
+// notice of its name does not have are empty.
+type Notice struct {
+	App     *apps.App
+	Name    NoticeName
+	Channel protocol.ChannelName
+
+	UserID   string            // member_added, member_removed; client_event on presence channels
+	Event    string            // client_event
+	Data     protocol.Payload  // client_event; shared, not to be changed
+	SocketID protocol.SocketID // client_event
+	Count    int               // subscription_count
+}
+
+// NoticeSink takes notices. Emit is called under a shard's lock, in the order
+// in which things happened on a channel; it must not block and must not call
+// back into the hub.
+type NoticeSink interface {
+	Emit(Notice)
+}
+
+// DiscardNotices is the sink of a server without webhooks.
+type DiscardNotices struct{}
+
+// Emit implements [NoticeSink].
+func (DiscardNotices) Emit(Notice) {}
