@@ -1,0 +1,210 @@
+package ws
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+	"github.com/pipesocket/pipesocketd/internal/ratelimit"
+	"github.com/pipesocket/pipesocketd/internal/session"
+)
+
+// Options are what a handler admits connections by.
+type Options struct {
+	Registry *apps.Registry
+	Session  session.Options
+	Log      *slog.Logger
+
+	Mount           string // path prefix without slash at the end, "" for none
+	DefaultProtocol int    // for connections that name none; 0 refuses them
+	MessageBytes    int64  // largest inbound message
+	MaxConnections  int64  // of the process, refused ones included while they last
+	ConnectionRate  ratelimit.Limit
+	ExemptAddresses []netip.Prefix // not subject to ConnectionRate
+	TrustedProxies  []netip.Prefix // whose X-Forwarded-… headers are believed
+}
+
+// closeSpacing is the longest pause between two closes of a drain: few
+// connections are closed sooner than the drain window would allow.
+const closeSpacing = 10 * time.Millisecond
+
+// refusalBacklog is how much a refused connection may have waiting: its last
+// frames and pongs.
+const refusalBacklog = 4 << 10
+
+// Handler upgrades requests and owns the resulting sessions.
+type Handler struct {
+	// set by New, immutable
+	o          Options
+	perAddress *ratelimit.PerAddress
+
+	draining atomic.Bool
+	open     atomic.Int64 // connections that were taken over from net/http
+	refusals refusalCounts
+
+	running sync.WaitGroup // one for each connection
+
+	mu       sync.Mutex
+	sessions map[*session.Session]struct{}
+}
+
+// New returns a handler without connections.
+func New(o Options) *Handler {
+	return &Handler{
+		o:          o,
+		perAddress: ratelimit.NewPerAddress(o.ConnectionRate),
+		sessions:   make(map[*session.Session]struct{}),
+	}
+}
+
+// IsUpgrade reports whether a request asks for a WebSocket: those go to the
+// handler, whatever their path.
+func IsUpgrade(r *http.Request) bool {
+	return headerHasToken(r.Header, "Upgrade", "websocket")
+}
+
+// ServeHTTP implements http.Handler. Every well-formed upgrade is completed, and
+// a refusal told by a close frame: a browser cannot see the status of a refused
+// upgrade, and pusher-js would retry for ever (§1.2).
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.open.Add(1) // first, so that admit counts this connection
+	verdict := h.admit(r)
+	network, client, err := h.accept(w, r, verdict)
+	if err != nil {
+		h.open.Add(-1)
+		h.o.Log.Debug("websocket handshake refused", "error", err)
+		return
+	}
+	// The handler returns so that net/http lets go of the request and its buffers.
+	h.running.Go(func() {
+		defer h.open.Add(-1)
+		h.serve(verdict, network, client)
+	})
+}
+
+// accept completes the handshake.
+func (h *Handler) accept(w http.ResponseWriter, r *http.Request, verdict admission) (*conn, *liveSocket, error) {
+	hj := &hijacker{ResponseWriter: w, backlogBytes: refusalBacklog}
+	if verdict.app != nil {
+		hj.backlogBytes = verdict.app.BacklogBytes
+	}
+	client := &liveSocket{}
+	options := &websocket.AcceptOptions{
+		InsecureSkipVerify: true, // origins are the app's own, checked by admit
+		OnPingReceived:     func(context.Context, []byte) bool { client.control(); return true },
+		OnPongReceived:     func(context.Context, []byte) { client.control() },
+	}
+	if verdict.subprotocol != "" {
+		options.Subprotocols = []string{verdict.subprotocol}
+	}
+	library, err := websocket.Accept(hj, r, options)
+	if err != nil {
+		if hj.conn != nil {
+			_ = hj.conn.Conn.Close()
+		}
+		return nil, nil, err
+	}
+	library.SetReadLimit(h.o.MessageBytes)
+	client.socket = socket{conn: hj.conn, library: library}
+	return hj.conn, client, nil
+}
+
+// liveSocket tells the session of control frames, which only the library sees.
+// session is set before the first read and nil for refused connections.
+type liveSocket struct {
+	socket
+	session *session.Session
+}
+
+func (s *liveSocket) control() {
+	if s.session != nil {
+		s.session.ControlReceived()
+	}
+}
+
+func (h *Handler) serve(verdict admission, network *conn, client *liveSocket) {
+	if verdict.refusal != nil {
+		h.refusals.add(verdict.refusal.Code)
+		errorFrame := h.o.Session.ErrorBeforeClose || verdict.refusal.NeedsErrorFrame(verdict.version)
+		session.Refuse(network.Conn, network.out, client, *verdict.refusal, errorFrame)
+		return
+	}
+	s := session.New(&h.o.Session, verdict.app, verdict.version, network.Conn, network.out, client)
+	client.session = s
+	h.add(s)
+	defer h.remove(s)
+	s.Serve()
+}
+
+func (h *Handler) add(s *session.Session) {
+	h.mu.Lock()
+	h.sessions[s] = struct{}{}
+	h.mu.Unlock()
+	if h.draining.Load() { // the drain may have missed it
+		s.Close(protocol.CloseReconnect)
+	}
+}
+
+func (h *Handler) remove(s *session.Session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.sessions, s)
+}
+
+// Drain refuses new connections with 4200 and closes the present ones with it,
+// in random order, spread evenly over the window, so that their reconnecting
+// does not come down on the other servers at once. It returns when every
+// connection has ended, or drops those that are left when ctx ends.
+func (h *Handler) Drain(ctx context.Context, window time.Duration) {
+	h.draining.Store(true)
+	open := h.snapshot()
+	rand.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+	spacing := closeSpacing
+	if n := len(open); n > 0 {
+		spacing = min(spacing, window/time.Duration(n))
+	}
+	tick := time.NewTicker(max(spacing, time.Microsecond))
+	defer tick.Stop()
+	for _, s := range open {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+		s.Close(protocol.CloseReconnect)
+	}
+	h.wait(ctx)
+}
+
+// wait returns when all connections have ended; from the end of ctx on it drops
+// them.
+func (h *Handler) wait(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() {
+		for _, s := range h.snapshot() {
+			s.Abort()
+		}
+	})
+	defer stop()
+	h.running.Wait()
+}
+
+func (h *Handler) snapshot() []*session.Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*session.Session, 0, len(h.sessions))
+	for s := range h.sessions {
+		all = append(all, s)
+	}
+	return all
+}
+
+// Full reports whether new connections are refused for want of room.
+func (h *Handler) Full() bool { return h.open.Load() >= h.o.MaxConnections }
