@@ -62,6 +62,15 @@ func CloseFrame(e CloseError) Wire {
 // IsClose reports whether b begins with a close frame.
 func IsClose(b []byte) bool { return len(b) > 0 && b[0] == fin|opClose }
 
+// CloseReason returns the reason of the close frame at the start of w, nil if it
+// has none.
+func (w Wire) CloseReason() []byte {
+	if payload := w.Payload(); len(payload) > 2 {
+		return payload[2:]
+	}
+	return nil
+}
+
 // FrameLen returns the length, header included, of the frame at the start of w,
 // or 0 if w is shorter than that frame.
 func (w Wire) FrameLen() int {

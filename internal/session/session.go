@@ -52,7 +52,7 @@ type Options struct {
 // to take what the kernel holds for it before the close frame.
 const (
 	closeGrace     = 5 * time.Second
-	slowCloseGrace = 30 * time.Second
+	slowCloseGrace = time.Minute
 )
 
 // Session is one client connection. Deliver and Close may be called concurrently

@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/session"
 )
 
@@ -47,6 +49,13 @@ func (c *conn) Read(p []byte) (int, error) {
 // Write implements net.Conn. The library writes nothing but control frames, each
 // in one call, and reuses the bytes.
 func (c *conn) Write(p []byte) (int, error) {
+	if protocol.IsClose(p) && !utf8.Valid(protocol.Wire(p).CloseReason()) {
+		// The library echoes the peer's close frame without looking at the reason.
+		if err := c.out.DeliverCopy(protocol.CloseFrame(protocol.CloseInvalidUTF8)); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
 	if err := c.out.DeliverCopy(p); err != nil {
 		return 0, err
 	}
