@@ -1,0 +1,31 @@
+// Package webhook tells an app's backends what happens on its channels
+// (docs/protocol.md §8). A [Dispatcher] takes the hub's notices and posts them,
+// signed, to every endpoint of the app that selects them.
+//
+// The way of a notice:
+//
+//	Emit ─► grace ─► routing ─► lane: intake ─► batch ─► seal ─► Queue ─► sender
+//	        (delay)  (selection)                                  ▲        │
+//	                                                              └─ retry ┘
+//
+// Promises:
+//
+//   - Emit never blocks on anything but short mutexes. Signing and I/O happen
+//     elsewhere.
+//   - Occupied and vacated of a channel, and added and removed of a user, leave
+//     strictly alternating; an opposite edge within the delay cancels both.
+//   - Each endpoint has a lane of its own: what one receiver does delays no
+//     other. Payloads never mix apps or endpoints.
+//   - A payload is sealed and signed once. Every attempt carries the same bytes.
+//     First attempts start in order; retries do not hold back later payloads.
+//   - Everything that waits is bounded. What is dropped is counted by reason.
+//   - A connection is made only to an address that the guard has judged, after
+//     name resolution; redirects and proxies are not followed.
+//
+// Goroutines: Run owns one for the delays, which starts one per lane, which
+// starts one per attempt in flight (at most 32). Nothing else runs, and Run
+// returns after the last of them.
+//
+// Lock order: grace.mu, Dispatcher.mu, lane.mu. The hub calls Emit with a
+// shard's lock held, so nothing under these locks blocks, logs or calls back.
+package webhook

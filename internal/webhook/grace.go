@@ -1,0 +1,178 @@
+package webhook
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+)
+
+// releaseChunk is how many held notices leave under one hold of the mutex, so
+// that Emit does not wait long when very many fall due at once.
+const releaseChunk = 256
+
+// grace holds back channel_vacated and member_removed for the delay of §8.4. The
+// opposite edge within it takes both away. As the delay is the same for all,
+// they fall due in the order in which they came, and one timer serves them.
+type grace struct {
+	// Set by newGrace, immutable.
+	delay   time.Duration // 0: holds nothing
+	limit   int
+	metrics *metrics
+	forward func(hub.Notice) // called under mu, so that no later edge overtakes
+
+	mu             sync.Mutex
+	closed         bool
+	held           map[edge]*heldNotice
+	oldest, newest *heldNotice
+}
+
+// edge names what goes on and off: a channel, or a user on a channel.
+type edge struct {
+	app     apps.ID
+	channel protocol.ChannelName
+	user    string
+	member  bool
+}
+
+func edgeOf(n hub.Notice) edge {
+	member := n.Name == hub.MemberAdded || n.Name == hub.MemberRemoved
+	return edge{app: n.App.ID, channel: n.Channel, user: n.UserID, member: member}
+}
+
+// heldNotice is one element of the list of held notices, oldest first. It keeps
+// of a notice only what the two falling edges have: a million may be held.
+type heldNotice struct {
+	edge       edge
+	app        *apps.App
+	due        time.Time
+	prev, next *heldNotice
+}
+
+func (h *heldNotice) notice() hub.Notice {
+	n := hub.Notice{App: h.app, Name: hub.ChannelVacated, Channel: h.edge.channel}
+	if h.edge.member {
+		n.Name, n.UserID = hub.MemberRemoved, h.edge.user
+	}
+	return n
+}
+
+func newGrace(delay time.Duration, limit int, m *metrics, forward func(hub.Notice)) *grace {
+	return &grace{delay: delay, limit: limit, metrics: m, forward: forward, held: make(map[edge]*heldNotice)}
+}
+
+// rise takes a rising edge and reports whether it is settled: either it cancels
+// a held falling edge, or it came too late.
+func (g *grace) rise(n hub.Notice) bool {
+	if g.delay == 0 {
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		g.metrics.drop(n.App.ID, DropClosed, 1)
+		return true
+	}
+	h := g.held[edgeOf(n)]
+	if h == nil {
+		return false
+	}
+	g.removeLocked(h)
+	return true
+}
+
+// fall takes a falling edge and reports whether it is the only one held, so that
+// a timer must be set. If too many are held, the oldest leaves early: that keeps
+// the order, which letting the new one skip the delay would not.
+func (g *grace) fall(n hub.Notice) (first bool) {
+	if g.delay == 0 {
+		g.forward(n)
+		return false
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	key := edgeOf(n)
+	switch {
+	case g.closed:
+		g.metrics.drop(n.App.ID, DropClosed, 1)
+		return false
+	case g.held[key] != nil:
+		return false // told already
+	case len(g.held) >= g.limit:
+		g.metrics.delaysCut.Inc()
+		g.letGoLocked(g.oldest)
+	}
+	g.appendLocked(&heldNotice{edge: key, app: n.App, due: time.Now().Add(g.delay)})
+	return g.oldest == g.newest
+}
+
+// release lets go what is due and returns for how long nothing further will be.
+func (g *grace) release(now time.Time) time.Duration {
+	for {
+		if wait, more := g.releaseSome(now); !more {
+			return wait
+		}
+	}
+}
+
+func (g *grace) releaseSome(now time.Time) (wait time.Duration, more bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for range releaseChunk {
+		if g.oldest == nil {
+			return time.Hour, false
+		}
+		if wait := g.oldest.due.Sub(now); wait > 0 {
+			return wait, false
+		}
+		g.letGoLocked(g.oldest)
+	}
+	return 0, true
+}
+
+// flush takes no further edges and lets go all that are held.
+func (g *grace) flush() {
+	g.mu.Lock()
+	g.closed = true
+	h := g.oldest
+	g.oldest, g.newest, g.held = nil, nil, nil
+	g.metrics.held.Set(0)
+	g.mu.Unlock()
+	for ; h != nil; h = h.next {
+		g.forward(h.notice())
+	}
+}
+
+func (g *grace) letGoLocked(h *heldNotice) {
+	g.removeLocked(h)
+	g.forward(h.notice())
+}
+
+func (g *grace) appendLocked(h *heldNotice) {
+	h.prev = g.newest
+	if g.newest == nil {
+		g.oldest = h
+	} else {
+		g.newest.next = h
+	}
+	g.newest = h
+	g.held[h.edge] = h
+	g.metrics.held.Inc()
+}
+
+func (g *grace) removeLocked(h *heldNotice) {
+	if h.prev == nil {
+		g.oldest = h.next
+	} else {
+		h.prev.next = h.next
+	}
+	if h.next == nil {
+		g.newest = h.prev
+	} else {
+		h.next.prev = h.prev
+	}
+	delete(g.held, h.edge)
+	g.metrics.held.Dec()
+}
