@@ -24,8 +24,9 @@ const keptBuffer = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readLoop carries out the client's messages until the connection ends.
-func (s *Session) readLoop(attachment *hub.Attachment) {
+// readLoop carries out the client's messages until the connection ends, and
+// returns how it ended.
+func (s *Session) readLoop(attachment *hub.Attachment) error {
 	for {
 		content, binary, err := s.socket.Next()
 		if err == nil {
@@ -37,7 +38,7 @@ func (s *Session) readLoop(attachment *hub.Attachment) {
 		}
 		if err != nil {
 			s.readFailed(err)
-			return
+			return err
 		}
 	}
 }

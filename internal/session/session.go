@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -103,7 +104,17 @@ func (s *Session) Serve() {
 	s.attached.Store(attachment)
 	attachment.Reply(protocol.ConnectionEstablished(attachment.SocketID(), int(s.app.ActivityTimeout/time.Second)))
 	s.startTimers()
-	s.readLoop(attachment)
+	s.log("connection opened", "protocol", s.version)
+	err = s.readLoop(attachment)
+	s.log("connection closed", "error", err, "after", time.Since(s.started))
+}
+
+// log tells of the connection at debug level, where a line per connection is
+// wanted.
+func (s *Session) log(message string, attributes ...any) {
+	if log := s.o.Log; log.Enabled(context.Background(), slog.LevelDebug) {
+		log.With("app", string(s.app.ID), "socket_id", string(s.attached.Load().SocketID())).Debug(message, attributes...)
+	}
 }
 
 // Deliver implements [hub.Subscriber].
