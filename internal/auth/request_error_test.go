@@ -68,6 +68,30 @@ func TestExplanations(t *testing.T) {
 	}
 }
 
+// However a request is made, few texts are tried for it.
+func TestCandidatesAreFew(t *testing.T) {
+	for name, tt := range map[string]struct {
+		path, mount, extra string
+		want               int
+	}{
+		"an ordinary request":       {"/apps/3/channels", "", "&info=a,b", 1},
+		"under a mount":             {"/r/apps/3/channels", "/r", "&info=a,b", 2},
+		"an encoded comma":          {"/apps/3/channels", "", "&info=a%2Cb", 2},
+		"every habit at once":       {"/apps/3/users/%41/x", "", "&a[]=+&a[]=%41", 6},
+		"every habit under a mount": {"/r/apps/3/users/%41/x", "/r", "&a[]=+&a[]=%41", 12},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := auth.Request{
+				Method: "GET", Path: tt.path, Mount: tt.mount, Explain: true,
+				Query: auth.ParseQuery(authParams + tt.extra + "&auth_signature=00"),
+			}
+			if got := 1 + strings.Count(r.Verify(auth.Keys{pair}, now).Error(), "also tried"); got != tt.want {
+				t.Errorf("%d texts, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestSignatureErrorStaysOneBoundedLine(t *testing.T) {
 	tests := map[string]string{
 		"control characters": "x=a%0D%0AX-Injected:%201%00%1b[31m%7F&y=%C2%85%E2%80%A8%E2%80%AE",

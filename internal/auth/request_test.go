@@ -1,7 +1,7 @@
 package auth_test
 
 import (
-	"crypto/md5" //nolint:gosec // body_md5 of the protocol
+	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"net/url"
@@ -48,7 +48,7 @@ func reason(t *testing.T, err error) auth.RequestReason {
 }
 
 func md5Hex(body string) string {
-	sum := md5.Sum([]byte(body)) //nolint:gosec // body_md5 of the protocol
+	sum := md5.Sum([]byte(body))
 	return hex.EncodeToString(sum[:])
 }
 

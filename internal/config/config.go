@@ -1,0 +1,125 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is everything that can be configured. The rules table tells the meaning
+// and the limits of each field. A Config is not changed after Load has returned
+// it.
+type Config struct {
+	Listen                    string         `mapstructure:"listen"`
+	Mount                     string         `mapstructure:"mount"`
+	TLS                       TLS            `mapstructure:"tls"`
+	Ops                       Ops            `mapstructure:"ops"`
+	DrainWindow               time.Duration  `mapstructure:"drain_window"`
+	Development               bool           `mapstructure:"development"`
+	TrustedProxies            []netip.Prefix `mapstructure:"trusted_proxies"`
+	ErrorBeforeClose          string         `mapstructure:"error_before_close"`
+	SubscriptionErrorFrames   string         `mapstructure:"subscription_error_frames"`
+	InternalSubscriptionError bool           `mapstructure:"internal_subscription_error"`
+	DefaultProtocol           int            `mapstructure:"default_protocol"`
+	Log                       Log            `mapstructure:"log"`
+	Limits                    Limits         `mapstructure:"limits"`
+	Webhooks                  Webhooks       `mapstructure:"webhooks"`
+	Apps                      []App          `mapstructure:"apps"`
+
+	ignoredVariables []string // for Warnings
+}
+
+// TLS names the certificate of the public listener; both files or neither.
+type TLS struct {
+	CertFile string `mapstructure:"cert_file"`
+	KeyFile  string `mapstructure:"key_file"`
+}
+
+// Enabled reports whether the public listener speaks TLS.
+func (t TLS) Enabled() bool { return t.CertFile != "" }
+
+// Ops is the listener for health, metrics and profiles.
+type Ops struct {
+	Listen string `mapstructure:"listen"`
+	Pprof  bool   `mapstructure:"pprof"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level  string `mapstructure:"level"`
+	Format string `mapstructure:"format"`
+}
+
+// SlogLevel returns the level for slog; info if the name is unknown.
+func (l Log) SlogLevel() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// Limits bound what the process takes from the network, over all apps.
+type Limits struct {
+	MaxConnections            int            `mapstructure:"max_connections"`
+	MessageBytes              int            `mapstructure:"message_bytes"`
+	RequestBytes              int            `mapstructure:"request_bytes"`
+	HeaderBytes               int            `mapstructure:"header_bytes"`
+	FramesPerSecond           int            `mapstructure:"frames_per_second"`
+	ConnectionsPerSecondPerIP int            `mapstructure:"connections_per_second_per_ip"`
+	ConnectionBurstPerIP      int            `mapstructure:"connection_burst_per_ip"`
+	ExemptAddresses           []netip.Prefix `mapstructure:"exempt_addresses"`
+}
+
+// Webhooks are the settings of webhook delivery, over all apps.
+type Webhooks struct {
+	AllowAddresses []netip.Prefix `mapstructure:"allow_addresses"`
+	GraceDelay     time.Duration  `mapstructure:"grace_delay"`
+	Timeout        time.Duration  `mapstructure:"timeout"`
+	QueueBytes     int            `mapstructure:"queue_bytes"`
+}
+
+// Values of the enumerated settings.
+const (
+	Auto = "auto" // error_before_close, log.format
+
+	ErrorAlways = "always" // error_before_close
+
+	SubscriptionErrorBoth = "both"       // subscription_error_frames
+	SubscriptionErrorOnly = "error_only" // subscription_error_frames
+
+	ClientEventString   = "string"   // apps[].client_event_data
+	ClientEventVerbatim = "verbatim" // apps[].client_event_data
+
+	LogText = "text" // log.format
+	LogJSON = "json" // log.format
+)
+
+// Defaults returns the configuration of a server that is told nothing. It has
+// no app; see [ResolveApps].
+func Defaults() *Config {
+	return &Config{
+		Listen:                  "127.0.0.1:6001",
+		Ops:                     Ops{Listen: "127.0.0.1:9601"},
+		DrainWindow:             10 * time.Second,
+		ErrorBeforeClose:        Auto,
+		SubscriptionErrorFrames: SubscriptionErrorBoth,
+		Log:                     Log{Level: "info", Format: Auto},
+		Limits: Limits{
+			MessageBytes:              64 << 10,
+			RequestBytes:              1 << 20,
+			HeaderBytes:               16 << 10,
+			FramesPerSecond:           10_000,
+			ConnectionsPerSecondPerIP: 500,
+			ConnectionBurstPerIP:      5_000,
+			ExemptAddresses: []netip.Prefix{
+				netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"),
+			},
+		},
+		Webhooks: Webhooks{
+			GraceDelay: 3 * time.Second,
+			Timeout:    10 * time.Second,
+			QueueBytes: 64 << 20,
+		},
+	}
+}

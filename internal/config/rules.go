@@ -1,0 +1,117 @@
+package config
+
+import "time"
+
+// Limits that several rules share.
+const (
+	leastBytes = 1 << 10
+	mostBytes  = 1 << 30
+
+	shortest = time.Millisecond
+	longest  = 24 * time.Hour
+)
+
+// rules holds one entry for every key of Config.
+var rules = map[string]rule{
+	"listen": text("Address of the public listener, which serves WebSockets and the HTTP API.",
+		listenLimits, checkListen),
+	"mount": text("Path prefix of everything the public listener serves, such as `/realtime`.",
+		"empty, or segments of letters, digits, `.`, `_`, `~`, `-` that each begin with `/`, and no `/` at the end",
+		checkMount),
+	"tls.cert_file": anything("PEM file with the certificate chain of the public listener. Given with `tls.key_file` or not at all."),
+	"tls.key_file":  anything("PEM file with the private key of `tls.cert_file`."),
+	"ops.listen": text("Address of the operations listener, which serves `/live`, `/ready` and `/metrics`. Keep it private.",
+		listenLimits+"; not that of `listen`", checkListen),
+	"ops.pprof": anything("Serve profiles under `/debug/pprof/` on the operations listener."),
+	"drain_window": span("Time over which open connections are closed on a graceful stop, so that clients do not all return at once.",
+		0, time.Hour),
+	"development": anything("Explain signature mismatches in 401 answers: the text that was to be signed, never the secret. Implied by the development app."),
+	"trusted_proxies": {
+		meaning: "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+		limits:  prefixLimits,
+	},
+	"error_before_close": choice("When a `pusher:error` frame precedes a close: for protocol versions that need it, or always.",
+		Auto, ErrorAlways),
+	"subscription_error_frames": choice("Frames that answer a refused subscription: `pusher:subscription_error` and `pusher:error`, or the latter only.",
+		SubscriptionErrorBoth, SubscriptionErrorOnly),
+	"internal_subscription_error": anything("Send `pusher_internal:subscription_error` first when a subscription is refused, which ends .NET's wait at once."),
+	"default_protocol": {
+		meaning: "Protocol version of clients that name none; 0 refuses them.",
+		limits:  "0, or 4 to 7", check: checkProtocol,
+	},
+	"log.level": choice("Least severe level that is logged.", "debug", "info", "warn", "error"),
+	"log.format": choice("Form of the log on standard error; `auto` is text on a terminal and JSON elsewhere.",
+		Auto, LogText, LogJSON),
+
+	"limits.max_connections": number("Open connections of the process; 0 is what the file-descriptor limit allows.", 0, unbounded),
+	"limits.message_bytes":   number("One inbound WebSocket message. Larger ones close the connection with 1009.", leastBytes, mostBytes),
+	"limits.request_bytes":   number("Body of one HTTP API request. Larger ones are answered with 413.", leastBytes, mostBytes),
+	"limits.header_bytes":    number("Header of one HTTP request.", leastBytes, 1<<20),
+	"limits.frames_per_second": number("Inbound frames of one connection; beyond it the connection is read more slowly, not closed. 0 is no limit.",
+		0, unbounded),
+	"limits.connections_per_second_per_ip": number("New connections from one address; 0 is no limit.", 0, unbounded),
+	"limits.connection_burst_per_ip":       number("New connections from one address at once, before `limits.connections_per_second_per_ip` holds.", 1, unbounded),
+	"limits.exempt_addresses": {
+		meaning: "Addresses without a limit on new connections.",
+		limits:  prefixLimits,
+	},
+
+	"webhooks.allow_addresses": {
+		meaning: "Private and loopback addresses that webhooks may be sent to. Others of that kind are refused, whatever name leads to them.",
+		limits:  prefixLimits,
+	},
+	"webhooks.grace_delay": span("Wait before `channel_vacated` and `member_removed`, which a return within it cancels. 0 sends them at once.",
+		0, time.Minute),
+	"webhooks.timeout":     span("Time for one delivery attempt.", shortest, 2*time.Minute),
+	"webhooks.queue_bytes": number("Payloads waiting for one receiver; beyond it the oldest are dropped and counted.", leastBytes, mostBytes),
+
+	"apps": anything("Apps (tenants) to serve. None: the development app on a loopback listener, an app with random credentials on any other."),
+	"apps[].id": required(text("Name of the app in HTTP API paths. Use digits: several server libraries take nothing else.",
+		credentialLimits+"; unique", checkCredential)),
+	"apps[].keys": required(anything("Key pairs that are in force, oldest first; the oldest signs webhooks.")),
+	"apps[].keys[].key": required(text("Public half of the pair.",
+		credentialLimits+"; unique over all apps", checkCredential)),
+	"apps[].keys[].secret": required(text("Secret half of the pair.",
+		credentialLimits, checkCredential)),
+	"apps[].keys[].created": {
+		meaning:  "When the pair was made, as an RFC 3339 time or a date. Pairs with a time are sorted by it.",
+		required: true,
+	},
+	"apps[].enabled":           anything("Serve the app; false refuses connections with 4003 and requests with 403."),
+	"apps[].tls_only":          anything("Refuse WebSockets without TLS with 4000."),
+	"apps[].max_connections":   number("Connections of the app; 0 is no quota.", 0, unbounded),
+	"apps[].client_events":     anything("Let clients send `client-` events to one another."),
+	"apps[].client_event_rate": number("Client events of one connection per second.", 1, unbounded),
+	"apps[].client_event_data": choice("Data of client events as receivers see it: always a string, or as the sender wrote it.",
+		ClientEventString, ClientEventVerbatim),
+	"apps[].subscription_count":       anything("Send subscription counts to subscribers and webhooks."),
+	"apps[].watchlist":                anything("Tell signed-in users when users of their watchlist come and go."),
+	"apps[].max_watchlist":            number("Users on one watchlist.", 1, unbounded),
+	"apps[].authorized_connections":   anything("Close connections that neither sign in nor subscribe to a private channel in time."),
+	"apps[].authorized_timeout":       span("The time of `authorized_connections`.", shortest, longest),
+	"apps[].max_event_bytes":          number("Data of one event.", 1, mostBytes),
+	"apps[].max_channels_per_trigger": number("Channels of one trigger request.", 1, unbounded),
+	"apps[].max_batch":                number("Events of one batch request.", 1, unbounded),
+	"apps[].max_presence_members":     number("Users on one presence channel.", 1, unbounded),
+	"apps[].max_user_info_bytes":      number("`user_info` of one presence member.", 1, mostBytes),
+	"apps[].max_user_id_chars":        number("`user_id` of one presence member.", 1, 1000),
+	"apps[].cache_ttl":                span("How long a cache channel keeps its last event.", shortest, unbounded),
+	"apps[].activity_timeout": {
+		meaning: "Silence of a client after which the server asks for a sign of life; announced to clients.",
+		limits:  "whole seconds, 1s to 24h", check: checkActivityTimeout,
+	},
+	"apps[].pong_timeout": span("Time for that sign of life, after which the connection is closed with 4201.", shortest, longest),
+	"apps[].allowed_origins": list("Pages that may connect, by host: `app.example.com`, `*.example.com`, `https://localhost:8080`. Empty allows every page; clients that send no `Origin` are not affected.",
+		"host patterns, with scheme and port where they matter; `*` stands for any text", checkOrigin),
+	"apps[].backlog_bytes": number("Output that may wait for one slow connection; beyond it the connection is closed with 4100.",
+		leastBytes, mostBytes),
+
+	"apps[].webhooks": anything("Receivers of the app's webhooks."),
+	"apps[].webhooks[].url": required(text("Where to post. Private and loopback addresses need `webhooks.allow_addresses`.",
+		"`http` or `https`, with a host", checkURL)),
+	"apps[].webhooks[].events": required(list("What to report.",
+		"one or more of `channel_occupied`, `channel_vacated`, `member_added`, `member_removed`, `client_event`, `cache_miss`, `subscription_count`", checkWebhookEvent)),
+	"apps[].webhooks[].channel_prefix": text("Report only channels whose name begins with this.", channelPartLimits, checkChannelPart),
+	"apps[].webhooks[].channel_suffix": text("Report only channels whose name ends in this.", channelPartLimits, checkChannelPart),
+	"apps[].webhooks[].batching":       anything("Collect events for up to 1 s into one request."),
+}

@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/config"
+	"github.com/pipesocket/pipesocketd/internal/httpapi"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/metrics"
+	"github.com/pipesocket/pipesocketd/internal/ratelimit"
+	"github.com/pipesocket/pipesocketd/internal/session"
+	"github.com/pipesocket/pipesocketd/internal/webhook"
+	"github.com/pipesocket/pipesocketd/internal/ws"
+)
+
+// Options are what a server process is made of.
+type Options struct {
+	Config  *config.Config // valid
+	Log     *slog.Logger
+	Stdout  io.Writer // the ready line and, without configured apps, how to begin
+	Version string
+
+	// Reload reads the configuration again, on SIGHUP; nil: SIGHUP is ignored.
+	Reload func() (*config.Config, error)
+
+	// Force is closed to cut a graceful stop short. May be nil.
+	Force <-chan struct{}
+}
+
+// Run serves until ctx ends and then stops gracefully. The error says why the
+// server could not start or what went wrong in stopping it.
+func Run(ctx context.Context, o Options) error {
+	d, err := build(o)
+	if err != nil {
+		return err
+	}
+	stop, err := d.start()
+	if err == nil {
+		d.announce()
+		d.serve(ctx)
+	}
+	return errors.Join(err, stop())
+}
+
+// daemon is one server process.
+type daemon struct {
+	// set by build, immutable
+	o           Options
+	credentials config.Credentials
+	apps        *apps.Registry
+	metrics     *prometheus.Registry
+	webhooks    *webhook.Dispatcher
+	hub         *hub.Hub
+	sockets     *ws.Handler
+	api         http.Handler
+	reloads     *reloads
+	certificate *certificate // nil without TLS
+	ready       readiness
+
+	// set by start
+	public, ops net.Listener
+
+	failed  chan error     // capacity for every part that could fail while serving
+	running sync.WaitGroup // servers and background parts
+}
+
+// build makes every part; nothing runs yet.
+func build(o Options) (*daemon, error) {
+	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 4)}
+	for _, warning := range o.Config.Warnings() {
+		o.Log.Warn("configuration", "warning", warning)
+	}
+	all, credentials, err := config.ResolveApps(o.Config, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	d.credentials = credentials
+	if d.apps, err = apps.NewRegistry(all...); err != nil {
+		return nil, fmt.Errorf("register apps: %w", err)
+	}
+	if o.Config.TLS.Enabled() {
+		if d.certificate, err = loadCertificate(o.Config.TLS.CertFile, o.Config.TLS.KeyFile); err != nil {
+			return nil, err
+		}
+	}
+	if d.webhooks, err = webhook.New(d.webhookOptions()); err != nil {
+		return nil, fmt.Errorf("set up webhooks: %w", err)
+	}
+	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks, Log: o.Log})
+	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Log)))
+	d.api = httpapi.New(d.apiOptions())
+	d.metrics.MustRegister(d.hub, d.sockets, d.reloads)
+	return d, nil
+}
+
+func (d *daemon) webhookOptions() webhook.Options {
+	c := d.o.Config.Webhooks
+	return webhook.Options{
+		Registry:   d.apps,
+		Allow:      c.AllowAddresses,
+		GraceDelay: c.GraceDelay,
+		Timeout:    c.Timeout,
+		QueueBytes: c.QueueBytes,
+		UserAgent:  "pipesocketd/" + d.o.Version,
+		Log:        d.o.Log,
+		Metrics:    d.metrics,
+	}
+}
+
+func (d *daemon) socketOptions(maxConnections int) ws.Options {
+	c := d.o.Config
+	return ws.Options{
+		Registry:        d.apps,
+		Log:             d.o.Log,
+		Mount:           c.Mount,
+		DefaultProtocol: c.DefaultProtocol,
+		MessageBytes:    int64(c.Limits.MessageBytes),
+		MaxConnections:  int64(maxConnections),
+		ConnectionRate:  ratelimit.PerSecond(c.Limits.ConnectionsPerSecondPerIP, c.Limits.ConnectionBurstPerIP),
+		ExemptAddresses: c.Limits.ExemptAddresses,
+		TrustedProxies:  c.TrustedProxies,
+		Session: session.Options{
+			Hub:                       d.hub,
+			Log:                       d.o.Log,
+			ErrorBeforeClose:          c.ErrorBeforeClose == config.ErrorAlways,
+			SubscriptionErrorFrames:   c.SubscriptionErrorFrames == config.SubscriptionErrorBoth,
+			InternalSubscriptionError: c.InternalSubscriptionError,
+			MessagesPerSecond:         c.Limits.FramesPerSecond,
+		},
+	}
+}
+
+func (d *daemon) apiOptions() httpapi.Options {
+	c := d.o.Config
+	return httpapi.Options{
+		Registry:    d.apps,
+		Hub:         d.hub,
+		Mount:       c.Mount,
+		MaxBody:     int64(c.Limits.RequestBytes),
+		Development: d.credentials.Explain,
+		Log:         d.o.Log,
+		Metrics:     d.metrics,
+	}
+}

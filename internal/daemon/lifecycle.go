@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Time limits of the steps of a graceful stop. With the default drain window of
+// 10 s the whole stays under the 30 s that orchestrators give by default.
+const (
+	closeHandshakes = 5 * time.Second // after the drain window, for peers to answer
+	flushWebhooks   = 10 * time.Second
+	closeServers    = 2 * time.Second
+)
+
+// teardown is a stack of things to undo.
+type teardown []func() error
+
+func (t *teardown) push(f func() error) { *t = append(*t, f) }
+
+func (t *teardown) run() error {
+	var errs []error
+	for i := len(*t) - 1; i >= 0; i-- {
+		errs = append(errs, (*t)[i]())
+	}
+	return errors.Join(errs...)
+}
+
+// start runs every part. The returned function stops what was started; it is
+// valid with an error too.
+func (d *daemon) start() (stop func() error, err error) {
+	var undo teardown
+	stop = func() error {
+		err := undo.run()
+		d.running.Wait()
+		return err
+	}
+	if d.ops, err = listen(d.o.Config.Ops.Listen); err != nil {
+		return stop, fmt.Errorf("open ops.listen: %w", err)
+	}
+	undo.push(d.serveHTTP("ops", d.opsServer(), d.ops))
+
+	hubCtx, stopHub := context.WithCancel(context.Background())
+	d.background("hub", func() error { return d.hub.Run(hubCtx) })
+	undo.push(func() error { stopHub(); return nil })
+
+	webhookCtx, abortWebhooks := context.WithCancel(context.Background())
+	d.background("webhooks", func() error { return d.webhooks.Run(webhookCtx) })
+	undo.push(func() error {
+		defer abortWebhooks()
+		if err := d.withLimit(flushWebhooks, d.webhooks.Close); err != nil {
+			d.o.Log.Error("webhooks lost in stopping", "error", err) // no fault of the stop itself
+		}
+		return nil
+	})
+
+	undo.push(func() error {
+		return d.withLimit(d.o.Config.DrainWindow+closeHandshakes, func(ctx context.Context) error {
+			d.sockets.Drain(ctx, d.o.Config.DrainWindow)
+			return nil
+		})
+	})
+	if d.public, err = listen(d.o.Config.Listen); err != nil {
+		return stop, fmt.Errorf("open listen: %w", err)
+	}
+	undo.push(d.serveHTTP("public", d.publicServer(), d.public))
+	undo.push(func() error { d.ready.drain(); return nil })
+	d.ready.open()
+	return stop, nil
+}
+
+// serve waits for the end: of ctx, or of a part that failed. Meanwhile it
+// reloads when asked to.
+func (d *daemon) serve(ctx context.Context) {
+	hangup, stopHangup := notifyHangup()
+	defer stopHangup()
+	for {
+		select {
+		case <-ctx.Done():
+			d.o.Log.Info("stopping", "drain_window", d.o.Config.DrainWindow.String())
+			return
+		case err := <-d.failed:
+			d.o.Log.Error("part failed, stopping", "error", err)
+			return
+		case <-hangup:
+			d.reload()
+		}
+	}
+}
+
+// background runs a part until its work is done.
+func (d *daemon) background(name string, run func() error) {
+	d.running.Go(func() {
+		if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+			d.failed <- fmt.Errorf("%s: %w", name, err)
+		}
+	})
+}
+
+// withLimit runs a step of the stop for at most limit, or until it is forced.
+func (d *daemon) withLimit(limit time.Duration, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if d.o.Force != nil {
+		done := make(chan struct{})
+		defer close(done)
+		d.running.Go(func() {
+			select {
+			case <-d.o.Force:
+				cancel()
+			case <-done:
+			}
+		})
+	}
+	return step(ctx)
+}

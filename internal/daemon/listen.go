@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/httpapi"
+	"github.com/pipesocket/pipesocketd/internal/ws"
+)
+
+// Time limits of HTTP requests. A WebSocket upgrade has them until its
+// handshake; from then on the session's apply.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute // backends keep connections between triggers
+)
+
+// listen opens a listener. A literal address is taken at its word: 0.0.0.0 means
+// every IPv4 address, not IPv6 as well.
+func listen(address string) (net.Listener, error) {
+	network := "tcp"
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+			network = "tcp4"
+		}
+	}
+	var config net.ListenConfig
+	return config.Listen(context.Background(), network, address)
+}
+
+// publicServer serves clients and backends.
+func (d *daemon) publicServer() *http.Server {
+	s := d.server(http.HandlerFunc(d.servePublic))
+	if d.certificate != nil {
+		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.certificate.get}
+	}
+	return s
+}
+
+// servePublic sends a request to its part: WebSocket upgrades of any path to the
+// sockets, which refuse what is not theirs in a way that clients understand.
+func (d *daemon) servePublic(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case ws.IsUpgrade(r):
+		d.sockets.ServeHTTP(w, r)
+	case r.URL.Path == "/live":
+		answer(w, http.StatusOK, "ok")
+	case r.URL.Path == "/ready":
+		if len(d.notReady()) > 0 {
+			answer(w, http.StatusServiceUnavailable, "not ready")
+			return
+		}
+		answer(w, http.StatusOK, "ok")
+	default:
+		d.api.ServeHTTP(w, r)
+	}
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // the client's loss
+}
+
+// opsServer serves the operator: health with reasons, metrics, profiles.
+func (d *daemon) opsServer() *http.Server {
+	s := d.server(httpapi.NewOps(httpapi.OpsOptions{
+		Ready:    d.notReady,
+		Gatherer: d.metrics,
+		Pprof:    d.o.Config.Ops.Pprof,
+		Log:      d.o.Log,
+	}))
+	s.WriteTimeout = 0 // profiles take as long as they are asked to
+	return s
+}
+
+func (d *daemon) server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      bodyTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    d.o.Config.Limits.HeaderBytes,
+		ErrorLog:          slog.NewLogLogger(d.o.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// serveHTTP runs a server and returns how to stop it: at once for new
+// connections, after a while for requests in flight.
+func (d *daemon) serveHTTP(name string, server *http.Server, on net.Listener) (stop func() error) {
+	d.background(name, func() error {
+		serve := server.Serve
+		if server.TLSConfig != nil {
+			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		}
+		if err := serve(on); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	return func() error {
+		return d.withLimit(closeServers, func(ctx context.Context) error {
+			if server.Shutdown(ctx) != nil {
+				return server.Close() // requests that take longer are cut off
+			}
+			return nil
+		})
+	}
+}

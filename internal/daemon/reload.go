@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/pipesocket/pipesocketd/internal/config"
+)
+
+// reload takes over the apps and the TLS certificate from the configuration as
+// it is now. Everything else needs a restart. On any fault all stays as it was.
+func (d *daemon) reload() {
+	if d.o.Reload == nil {
+		d.o.Log.Warn("reload ignored: this server has no configuration file")
+		return
+	}
+	if err := d.tryReload(); err != nil {
+		d.reloads.failed.Add(1)
+		d.o.Log.Error("reload failed, the old configuration stays", "error", err)
+		return
+	}
+	d.reloads.done.Add(1)
+	d.o.Log.Info("reloaded apps and certificate", "apps", len(d.apps.All()))
+}
+
+func (d *daemon) tryReload() error {
+	next, err := d.o.Reload()
+	if err != nil {
+		return err
+	}
+	if len(next.Apps) == 0 && d.credentials.Kind == config.Configured {
+		return errors.New("no app is configured any more")
+	}
+	// The socket stays where it is, so the new settings are judged by that.
+	next.Listen = d.o.Config.Listen
+	if err := next.Validate(); err != nil {
+		return err
+	}
+	if d.certificate != nil {
+		if err := d.certificate.reload(); err != nil {
+			return err
+		}
+	}
+	if len(next.Apps) == 0 {
+		return nil // the app made at the start stays
+	}
+	if err := d.apps.Replace(next.BuildApps()...); err != nil {
+		return err
+	}
+	d.hub.Reconfigure()
+	return nil
+}
+
+// reloads counts reloads for metrics.
+type reloads struct{ done, failed atomic.Uint64 }
+
+var _ prometheus.Collector = (*reloads)(nil)
+
+var descReloads = prometheus.NewDesc("pipesocketd_config_reloads_total",
+	"Reloads of the configuration, by result.", []string{"result"}, nil)
+
+// Describe implements prometheus.Collector.
+func (r *reloads) Describe(ch chan<- *prometheus.Desc) { ch <- descReloads }
+
+// Collect implements prometheus.Collector.
+func (r *reloads) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.MustNewConstMetric(descReloads, prometheus.CounterValue, float64(r.done.Load()), "ok")
+	ch <- prometheus.MustNewConstMetric(descReloads, prometheus.CounterValue, float64(r.failed.Load()), "failed")
+}

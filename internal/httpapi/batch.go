@@ -1,0 +1,98 @@
+package httpapi
+
+import (
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/strictjson"
+)
+
+// postBatchEvents publishes several events of one channel each, in their order,
+// or none of them (§7.4).
+func (a *API) postBatchEvents(c *call) error {
+	events, err := readBatch(c)
+	if err != nil {
+		return err
+	}
+	for i := range events {
+		if err = events[i].checkSize(c.app); err != nil {
+			return err
+		}
+	}
+	for i := range events {
+		a.publish(c.app, &events[i])
+	}
+	c.out = a.appendBatch(c.out, c.app, events)
+	return nil
+}
+
+func readBatch(c *call) ([]event, error) {
+	batch, err := batchOf(c.body)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	if err = batch.Elements(func(strictjson.Value) error { n++; return nil }); err != nil || n == 0 {
+		return nil, errMissing("batch")
+	}
+	if n > c.app.MaxBatch {
+		return nil, errTooMany("Batch too large", n, c.app.MaxBatch)
+	}
+	events := make([]event, 0, n)
+	err = batch.Elements(func(item strictjson.Value) error {
+		e, err := batchItem(c.app, item)
+		events = append(events, e)
+		return err
+	})
+	return events, err
+}
+
+// batchOf returns the batch member of a body, nil if there is none.
+func batchOf(body []byte) (batch strictjson.Value, err error) {
+	if len(body) == 0 {
+		return nil, nil
+	}
+	object, err := parseObject(body)
+	if err != nil {
+		return nil, err
+	}
+	err = object.Members(func(key []byte, v strictjson.Value) error {
+		if string(key) == "batch" {
+			batch = v
+		}
+		return nil
+	})
+	return batch, err
+}
+
+func batchItem(app *apps.App, item strictjson.Value) (event, error) {
+	var p eventParams
+	if item.Kind() != strictjson.Object {
+		return event{}, errBatchItem
+	}
+	if err := p.read(item); err != nil {
+		return event{}, err
+	}
+	if !p.channels.IsAbsent() { // an item has one channel
+		return event{}, errMissing("channel")
+	}
+	return p.event(app)
+}
+
+// appendBatch appends the answer: an empty object, or if any item asked for
+// something, an array in step with the request.
+func (a *API) appendBatch(dst []byte, app *apps.App, events []event) []byte {
+	asked := false
+	for i := range events {
+		asked = asked || events[i].info != 0
+	}
+	if !asked {
+		return append(dst, emptyObject...)
+	}
+	dst = append(dst, `{"batch":[`...)
+	for i := range events {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = a.appendCountsOf(dst, app, events[i].channels[0], events[i].info)
+	}
+	return append(dst, "]}"...)
+}

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"bytes"
+
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+	"github.com/pipesocket/pipesocketd/internal/strictjson"
+)
+
+const emptyObject = "{}"
+
+// postEvents publishes one event on one or more channels (§7.3).
+func (a *API) postEvents(c *call) error {
+	var p eventParams
+	if len(c.body) > 0 {
+		object, err := parseObject(c.body)
+		if err != nil {
+			return err
+		}
+		if err = p.read(object); err != nil {
+			return err
+		}
+	}
+	if err := p.readQuery(c.query); err != nil {
+		return err
+	}
+	e, err := p.event(c.app)
+	if err != nil {
+		return err
+	}
+	if err = e.checkSize(c.app); err != nil {
+		return err
+	}
+	a.publish(c.app, &e)
+	c.out = a.appendTriggered(c.out, c.app, &e)
+	return nil
+}
+
+// publish hands the event to the hub, once for each channel.
+func (a *API) publish(app *apps.App, e *event) {
+	p := hub.Publication{Event: e.name, Data: ownedPayload(e.data), Except: e.except}
+	for _, name := range e.channels {
+		p.Channel = name
+		a.hub.Publish(app, p)
+	}
+}
+
+// ownedPayload returns the payload of a value in memory of its own: the hub
+// keeps it, while the buffer of the body goes back to its pool.
+func ownedPayload(v strictjson.Value) protocol.Payload {
+	payload := protocol.PayloadOf(v)
+	if v.Kind() == strictjson.String {
+		return bytes.Clone(payload)
+	}
+	return payload // PayloadOf has made a new text
+}
+
+// appendTriggered appends the answer of a trigger: an empty object, or the
+// asked counts of each channel.
+func (a *API) appendTriggered(dst []byte, app *apps.App, e *event) []byte {
+	if e.info == 0 {
+		return append(dst, emptyObject...)
+	}
+	dst = append(dst, `{"channels":{`...)
+	for _, name := range e.channels {
+		dst = a.appendCountsOf(appendKey(dst, name), app, name, e.info)
+	}
+	return append(dst, "}}"...)
+}
