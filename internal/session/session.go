@@ -68,8 +68,10 @@ type Session struct {
 	app     *apps.App // settings at the time of connecting
 	started time.Time
 
-	attached  atomic.Pointer[hub.Attachment] // nil until the hub has admitted the session
-	detaching sync.WaitGroup                 // the goroutine that Close starts
+	attached atomic.Pointer[hub.Attachment] // nil until the hub has admitted the session
+
+	closeMu   sync.Mutex     // held by Close, so that finish can wait for what it starts
+	detaching sync.WaitGroup // the goroutine that Close starts
 
 	seen atomic.Int64 // nanoseconds after started of the client's last sign of life
 
@@ -132,6 +134,8 @@ func (s *Session) Close(e protocol.CloseError) {
 		grace, discard = slowCloseGrace, true
 	}
 	last := ClosingFrames(e, s.o.ErrorBeforeClose || e.NeedsErrorFrame(s.version))
+	s.closeMu.Lock()
+	defer s.closeMu.Unlock()
 	if !s.out.Close(last, discard, grace) {
 		return
 	}
@@ -188,6 +192,8 @@ func (s *Session) finish() {
 	s.socket.CloseNow()
 	_ = s.conn.Close() // a second close is harmless
 	s.out.Wait()
+	s.closeMu.Lock() // no Close is half-way, and none begins anything after the first
+	defer s.closeMu.Unlock()
 	s.detaching.Wait()
 }
 

@@ -51,19 +51,21 @@ type Handler struct {
 	open     atomic.Int64 // connections that were taken over from net/http
 	refusals refusalCounts
 
-	running sync.WaitGroup // one for each connection
-
 	mu       sync.Mutex
+	ended    sync.Cond // a connection has ended; on mu
+	running  int       // connections being served, refused ones included
 	sessions map[*session.Session]struct{}
 }
 
 // New returns a handler without connections.
 func New(o Options) *Handler {
-	return &Handler{
+	h := &Handler{
 		o:          o,
 		perAddress: ratelimit.NewPerAddress(o.ConnectionRate),
 		sessions:   make(map[*session.Session]struct{}),
 	}
+	h.ended.L = &h.mu
+	return h
 }
 
 // IsUpgrade reports whether a request asks for a WebSocket: those go to the
@@ -84,11 +86,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.o.Log.Debug("websocket handshake refused", "error", err)
 		return
 	}
+	h.mu.Lock()
+	h.running++
+	h.mu.Unlock()
 	// The handler returns so that net/http lets go of the request and its buffers.
-	h.running.Go(func() {
-		defer h.open.Add(-1)
+	go func() {
+		defer h.end()
 		h.serve(verdict, network, client)
-	})
+	}()
+}
+
+func (h *Handler) end() {
+	h.open.Add(-1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running--
+	h.ended.Broadcast()
 }
 
 // accept completes the handshake.
@@ -193,7 +206,11 @@ func (h *Handler) wait(ctx context.Context) {
 		}
 	})
 	defer stop()
-	h.running.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.running > 0 {
+		h.ended.Wait()
+	}
 }
 
 func (h *Handler) snapshot() []*session.Session {

@@ -13,7 +13,9 @@ func (h *Handler) isTLS(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-	return h.fromTrustedProxy(r) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	// Of a chain of proxies the first entry is what the client used.
+	proto, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	return h.fromTrustedProxy(r) && strings.EqualFold(strings.TrimSpace(proto), "https")
 }
 
 func (h *Handler) fromTrustedProxy(r *http.Request) bool {

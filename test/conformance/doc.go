@@ -1,0 +1,15 @@
+// Package conformance checks a running pipesocketd from outside, as an unknown
+// client would: real TCP, the built binary, and nothing but URLs, credentials
+// and a webhook receiver. Its tests carry the numbers of the statements in
+// docs/protocol.md §12 (P-001 …) in their names.
+//
+// The package imports nothing from internal/ and signs with its own code, so
+// that a fault in the code under test cannot excuse itself. TestMain builds the
+// binary with the race detector; PIPESOCKETD_BINARY names a finished one
+// instead. A data race, a panic or a wrong exit status of a server fails the
+// run.
+//
+// Most tests share one server ([shared]) with many apps, one per combination of
+// settings, and use channel names of their own ([unique]). Tests that need other
+// settings of the process start another one ([startServer]).
+package conformance
