@@ -29,9 +29,13 @@ var (
 // Describe implements prometheus.Collector.
 func (h *Hub) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(h, ch) }
 
-// Collect implements prometheus.Collector. The label app takes only ids that
-// are or were configured.
+// Collect implements prometheus.Collector. Every configured app is there, with
+// zeros until it is used; the label app takes only ids that are or were
+// configured.
 func (h *Hub) Collect(ch chan<- prometheus.Metric) {
+	for _, app := range h.registry.All() {
+		h.tenant(app)
+	}
 	for _, t := range h.allTenants() {
 		t.collect(ch)
 	}

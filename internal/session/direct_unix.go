@@ -36,7 +36,7 @@ func newDirectWriter(conn net.Conn) *directWriter {
 	w := &directWriter{raw: raw}
 	w.attempt = func(fd uintptr) bool {
 		for {
-			w.n, w.err = syscall.Write(int(fd), w.buf)
+			w.n, w.err = writeNow(fd, w.buf)
 			if w.err != syscall.EINTR {
 				return true // done, whatever the outcome: never wait here
 			}

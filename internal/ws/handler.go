@@ -33,9 +33,9 @@ type Options struct {
 	TrustedProxies  []netip.Prefix // whose X-Forwarded-… headers are believed
 }
 
-// closeSpacing is the longest pause between two closes of a drain: few
-// connections are closed sooner than the drain window would allow.
-const closeSpacing = 10 * time.Millisecond
+// maxCloseSpacing is the longest pause between two closes of a drain, so that a
+// server with few connections does not take the whole window to stop.
+const maxCloseSpacing = 100 * time.Millisecond
 
 // refusalBacklog is how much a refused connection may have waiting: its last
 // frames and pongs.
@@ -181,20 +181,27 @@ func (h *Handler) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(true)
 	open := h.snapshot()
 	rand.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
-	spacing := closeSpacing
-	if n := len(open); n > 0 {
-		spacing = min(spacing, window/time.Duration(n))
-	}
-	tick := time.NewTicker(max(spacing, time.Microsecond))
-	defer tick.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for _, s := range open {
+		if !h.serving(s) {
+			continue // ended by itself
+		}
 		select {
-		case <-tick.C:
+		case <-pause.C:
+			pause.Reset(min(maxCloseSpacing, window/time.Duration(len(open))))
 		case <-ctx.Done():
 		}
 		s.Close(protocol.CloseReconnect)
 	}
 	h.wait(ctx)
+}
+
+func (h *Handler) serving(s *session.Session) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.sessions[s]
+	return ok
 }
 
 // wait returns when all connections have ended; from the end of ctx on it drops
