@@ -1,0 +1,3 @@
+import { pusherJsSuite } from '../lib/pusherjs-suite.mjs';
+
+pusherJsSuite(6);
