@@ -22,6 +22,7 @@ func (d *daemon) announce() {
 	ops := "http://" + d.ops.Addr().String()
 	d.o.Log.Info("ready", "public", public, "ops", ops, "version", d.o.Version, "apps", len(d.apps.All()))
 	switch d.credentials.Kind {
+	case config.Configured:
 	case config.Development:
 		d.o.Log.Warn("no app is configured: serving the well-known development app, on loopback only",
 			"app_id", d.credentials.AppID, "key", d.credentials.Key)

@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,12 +44,13 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	stop, err := d.start()
-	if err == nil {
-		d.announce()
-		d.serve(ctx)
+	if err := d.open(ctx); err != nil {
+		return err
 	}
-	return errors.Join(err, stop())
+	stop := d.start() //nolint:contextcheck // the stop begins when ctx has ended
+	d.announce()
+	d.serve(ctx)
+	return stop()
 }
 
 // daemon is one server process.
@@ -68,7 +68,7 @@ type daemon struct {
 	certificate *certificate // nil without TLS
 	ready       readiness
 
-	// set by start
+	// set by open
 	public, ops net.Listener
 
 	failed  chan error     // capacity for every part that could fail while serving

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -22,24 +23,15 @@ func (t *teardown) push(f func() error) { *t = append(*t, f) }
 
 func (t *teardown) run() error {
 	var errs []error
-	for i := len(*t) - 1; i >= 0; i-- {
-		errs = append(errs, (*t)[i]())
+	for _, undo := range slices.Backward(*t) {
+		errs = append(errs, undo())
 	}
 	return errors.Join(errs...)
 }
 
-// start runs every part. The returned function stops what was started; it is
-// valid with an error too.
-func (d *daemon) start() (stop func() error, err error) {
+// start runs every part. The returned function stops them.
+func (d *daemon) start() (stop func() error) {
 	var undo teardown
-	stop = func() error {
-		err := undo.run()
-		d.running.Wait()
-		return err
-	}
-	if d.ops, err = listen(d.o.Config.Ops.Listen); err != nil {
-		return stop, fmt.Errorf("open ops.listen: %w", err)
-	}
 	undo.push(d.serveHTTP("ops", d.opsServer(), d.ops))
 
 	hubCtx, stopHub := context.WithCancel(context.Background())
@@ -62,13 +54,14 @@ func (d *daemon) start() (stop func() error, err error) {
 			return nil
 		})
 	})
-	if d.public, err = listen(d.o.Config.Listen); err != nil {
-		return stop, fmt.Errorf("open listen: %w", err)
-	}
 	undo.push(d.serveHTTP("public", d.publicServer(), d.public))
 	undo.push(func() error { d.ready.drain(); return nil })
 	d.ready.open()
-	return stop, nil
+	return func() error {
+		err := undo.run()
+		d.running.Wait()
+		return err
+	}
 }
 
 // serve waits for the end: of ctx, or of a part that failed. Meanwhile it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,9 +23,21 @@ const (
 	idleTimeout   = 2 * time.Minute // backends keep connections between triggers
 )
 
+// open opens both listeners, or none.
+func (d *daemon) open(ctx context.Context) (err error) {
+	if d.ops, err = listen(ctx, d.o.Config.Ops.Listen); err != nil {
+		return fmt.Errorf("open ops.listen: %w", err)
+	}
+	if d.public, err = listen(ctx, d.o.Config.Listen); err != nil {
+		_ = d.ops.Close() // nothing came in yet
+		return fmt.Errorf("open listen: %w", err)
+	}
+	return nil
+}
+
 // listen opens a listener. A literal address is taken at its word: 0.0.0.0 means
 // every IPv4 address, not IPv6 as well.
-func listen(address string) (net.Listener, error) {
+func listen(ctx context.Context, address string) (net.Listener, error) {
 	network := "tcp"
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
@@ -32,7 +45,7 @@ func listen(address string) (net.Listener, error) {
 		}
 	}
 	var config net.ListenConfig
-	return config.Listen(context.Background(), network, address)
+	return config.Listen(ctx, network, address)
 }
 
 // publicServer serves clients and backends.

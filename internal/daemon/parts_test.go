@@ -165,7 +165,7 @@ func TestGettingStarted(t *testing.T) {
 		t.Errorf("the snippet does not fit mount and address:\n%s", text)
 	}
 	var id, key, secret string
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		fields := strings.Fields(strings.ReplaceAll(line, ",", ""))
 		if len(fields) == 7 && fields[0] == "app" {
 			id, key, secret = fields[2], fields[4], fields[6]

@@ -120,7 +120,7 @@ func TestDetachForgetsEverything(t *testing.T) { // P-098
 			t.Fatalf("after Detach: %v", refusal)
 		}
 	}
-	f.hub.drains.Wait()
+	f.hub.drains.wait()
 	tenant := f.hub.tenant(f.app)
 	if n := f.channelsKept(); n != 0 || len(tenant.sockets) != 0 || len(tenant.users) != 0 ||
 		tenant.counted != 0 || tenant.stats.subscriptions.Load() != 0 || tenant.stats.channels.Load() != 0 {

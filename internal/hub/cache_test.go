@@ -127,7 +127,7 @@ func TestCachedOrLiveOnce(t *testing.T) {
 		})
 	}
 	work.Wait()
-	f.hub.drains.Wait()
+	f.hub.drains.wait()
 	for _, c := range clients {
 		checkRuns(t, c.frames, false)
 		if last := c.frames[len(c.frames)-1]; last.Data != fmt.Sprint(events) {

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"sync/atomic"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
@@ -36,13 +37,15 @@ func (c *channel) appendLocked(frame protocol.Wire, except *Attachment) {
 	c.pendingBytes += len(frame)
 	if !c.draining {
 		c.draining = true
-		c.tenant.hub.drains.Go(c.drain)
+		c.tenant.hub.drains.start()
+		go c.drain()
 	}
 }
 
 // drain runs rounds until nothing is pending. One runs per channel at most, and
 // it is what keeps the channel's order.
 func (c *channel) drain() {
+	defer c.tenant.hub.drains.end()
 	for {
 		segments := c.take()
 		if segments == nil {
@@ -126,4 +129,32 @@ func (seg *segment) without(a *Attachment) protocol.Wire {
 		}
 	}
 	return frames.Bytes()
+}
+
+// drainCount counts the drain goroutines. A sync.WaitGroup would not do: one may
+// start while somebody waits, for a request that outlived its listener.
+type drainCount struct {
+	running atomic.Int64
+	waiting atomic.Bool
+	none    chan struct{} // capacity 1: none was running for a moment; never closed
+}
+
+func (d *drainCount) start() { d.running.Add(1) }
+
+func (d *drainCount) end() {
+	if d.running.Add(-1) == 0 && d.waiting.Load() {
+		select {
+		case d.none <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait returns when no drain goroutine runs. One caller at a time.
+func (d *drainCount) wait() {
+	d.waiting.Store(true)
+	defer d.waiting.Store(false)
+	for d.running.Load() > 0 {
+		<-d.none
+	}
 }

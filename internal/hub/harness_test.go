@@ -63,7 +63,7 @@ func newFixture(t testing.TB, change func(*apps.App)) *fixture {
 	}
 	f := &fixture{t: t, app: &app}
 	f.hub = New(Options{Registry: registry, Notices: f})
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() { defer close(done); _ = f.hub.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })

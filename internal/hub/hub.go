@@ -44,7 +44,7 @@ type Hub struct {
 	mu      sync.RWMutex
 	tenants map[apps.ID]*tenant
 
-	drains sync.WaitGroup // one for each running drain goroutine
+	drains drainCount
 }
 
 // New returns a hub without connections. Call [Hub.Run] beside it.
@@ -57,6 +57,7 @@ func New(o Options) *Hub {
 		counts:   newCountSchedule(),
 		tenants:  make(map[apps.ID]*tenant),
 	}
+	h.drains.none = make(chan struct{}, 1)
 	if h.notices == nil {
 		h.notices = DiscardNotices{}
 	}
@@ -74,7 +75,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	timed.Go(func() { h.sweepCaches(ctx) })
 	timed.Go(func() { h.counts.run(ctx) })
 	timed.Wait()
-	h.drains.Wait()
+	h.drains.wait()
 	return nil
 }
 

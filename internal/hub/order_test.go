@@ -54,7 +54,7 @@ func TestOrderUnderConcurrency(t *testing.T) {
 	lame.slow = true
 	lame.mu.Unlock()
 	work.Wait()
-	f.hub.drains.Wait()
+	f.hub.drains.wait()
 
 	if code := lame.closedWith(); code != 4100 {
 		t.Errorf("P-060: the subscriber that takes nothing was closed with %d", code)

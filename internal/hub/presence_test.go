@@ -39,7 +39,7 @@ func TestPresenceUnderConcurrency(t *testing.T) {
 	watcher := f.connect()
 	watcher.mustSubscribe("presence-a", "watcher")
 	work.Wait()
-	f.hub.drains.Wait()
+	f.hub.drains.wait()
 
 	want := f.hub.Users(f.app, "presence-a")
 	if got := followMembers(t, watcher.frames); !slices.Equal(got, want) {

@@ -17,9 +17,9 @@ type directWriter struct {
 	attempt func(fd uintptr) bool // made once, so that a write allocates nothing
 
 	// one write's arguments and results
-	buf []byte
-	n   int
-	err error
+	buf   []byte
+	n     int
+	errno syscall.Errno
 }
 
 // newDirectWriter returns nil for connections that are not plain sockets.
@@ -36,8 +36,8 @@ func newDirectWriter(conn net.Conn) *directWriter {
 	w := &directWriter{raw: raw}
 	w.attempt = func(fd uintptr) bool {
 		for {
-			w.n, w.err = writeNow(fd, w.buf)
-			if w.err != syscall.EINTR {
+			w.n, w.errno = writeNow(fd, w.buf)
+			if w.errno != syscall.EINTR {
 				return true // done, whatever the outcome: never wait here
 			}
 		}
@@ -54,10 +54,10 @@ func (w *directWriter) write(b []byte) (n int, err error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case w.err == syscall.EAGAIN:
+	case w.errno == syscall.EAGAIN:
 		return 0, nil
-	case w.err != nil:
-		return 0, w.err
+	case w.errno != 0:
+		return 0, w.errno
 	case w.n == 0 && len(b) > 0:
 		return 0, io.ErrUnexpectedEOF
 	}

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
@@ -31,9 +30,9 @@ var connections = map[string]func(t *testing.T) connection{
 	"tls": func(t *testing.T) connection {
 		plain := dialPair(t, "tcp", "127.0.0.1:0")
 		server := tls.Server(plain.server, &tls.Config{Certificates: []tls.Certificate{testkit.Certificate(t)}})
-		client := tls.Client(plain.client, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // a test's own certificate
+		client := tls.Client(plain.client, &tls.Config{InsecureSkipVerify: true})
 		done := make(chan error, 1)
-		go func() { done <- client.HandshakeContext(context.Background()) }()
+		go func() { done <- client.HandshakeContext(t.Context()) }()
 		if err := errors.Join(server.HandshakeContext(t.Context()), <-done); err != nil {
 			t.Fatal(err)
 		}

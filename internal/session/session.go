@@ -106,16 +106,14 @@ func (s *Session) Serve() {
 	s.attached.Store(attachment)
 	attachment.Reply(protocol.ConnectionEstablished(attachment.SocketID(), int(s.app.ActivityTimeout/time.Second)))
 	s.startTimers()
-	s.log("connection opened", "protocol", s.version)
+	debug := s.o.Log.Enabled(context.Background(), slog.LevelDebug)
+	if debug {
+		s.o.Log.Debug("connection opened", "app", s.app.ID, "socket_id", attachment.SocketID(), "protocol", s.version)
+	}
 	err = s.readLoop(attachment)
-	s.log("connection closed", "error", err, "after", time.Since(s.started))
-}
-
-// log tells of the connection at debug level, where a line per connection is
-// wanted.
-func (s *Session) log(message string, attributes ...any) {
-	if log := s.o.Log; log.Enabled(context.Background(), slog.LevelDebug) {
-		log.With("app", string(s.app.ID), "socket_id", string(s.attached.Load().SocketID())).Debug(message, attributes...)
+	if debug {
+		s.o.Log.Debug("connection closed", "app", s.app.ID, "socket_id", attachment.SocketID(),
+			"after", time.Since(s.started).String(), "error", err)
 	}
 }
 

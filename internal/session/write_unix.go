@@ -2,7 +2,14 @@
 
 package session
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // writeNow is write(2) on a non-blocking socket.
-func writeNow(fd uintptr, b []byte) (int, error) { return syscall.Write(int(fd), b) }
+func writeNow(fd uintptr, b []byte) (int, syscall.Errno) {
+	n, err := syscall.Write(int(fd), b)
+	errno, _ := errors.AsType[syscall.Errno](err)
+	return n, errno
+}

@@ -90,7 +90,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.running++
 	h.mu.Unlock()
 	// The handler returns so that net/http lets go of the request and its buffers.
-	go func() {
+	go func() { //nolint:contextcheck // a session outlives its request
 		defer h.end()
 		h.serve(verdict, network, client)
 	}()
@@ -180,7 +180,9 @@ func (h *Handler) remove(s *session.Session) {
 func (h *Handler) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(true)
 	open := h.snapshot()
-	rand.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+	rand.Shuffle(len(open), func(i, j int) { //nolint:gosec // nothing to guess here
+		open[i], open[j] = open[j], open[i]
+	})
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for _, s := range open {

@@ -86,7 +86,7 @@ func serve(t *testing.T, change func(*apps.App, *Options)) *testServer {
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(s.listener) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 		defer cancel()
 		s.handler.Drain(ctx, time.Second)
 		_ = server.Close()
@@ -136,7 +136,7 @@ func (s *testServer) dial(query string) *testClient {
 	s.t.Helper()
 	c := &testClient{t: s.t}
 	transport := &http.Transport{DialContext: s.listener.dial, DisableKeepAlives: true}
-	conn, _, err := websocket.Dial(context.Background(), "ws://memory/app/k?"+query, &websocket.DialOptions{ //nolint:bodyclose // a hijacked response has none
+	conn, _, err := websocket.Dial(context.Background(), "ws://memory/app/k?"+query, &websocket.DialOptions{
 		HTTPClient:     &http.Client{Transport: transport},
 		OnPingReceived: func(context.Context, []byte) bool { c.pings.Add(1); return true },
 	})
