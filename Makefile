@@ -1,0 +1,143 @@
+# `make run` starts the server, `make test` runs every test. Both need Go; the
+# tests need Node besides, and install the rest themselves on Debian.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+TOOL    := go tool -modfile=internal/tools/go.mod
+BUILD   := build
+RESULTS := $(BUILD)/test-results
+REPORT  := $(BUILD)/report
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+ENGINE  ?= docker
+FUZZTIME ?= 30s
+
+# The steps of `make test`, cheap ones first. One that fails does not stop the
+# others; the summary names them all.
+STEPS := build format vet tidy lint links unit bench protocol e2e
+
+empty :=
+space := $(empty) $(empty)
+comma := ,
+EXPECT := $(subst $(space),$(comma),$(STEPS))
+
+.PHONY: help
+help: ## Show the targets.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
+
+.PHONY: run
+run: ## Start the server; ARGS="--listen 0.0.0.0:6001" passes flags.
+	@go run ./cmd/pipesocketd $(ARGS)
+
+.PHONY: test
+test: deps report ## Run everything: lint, unit, race, fuzz seeds, conformance, end to end.
+	@rm -rf $(RESULTS)
+	@trap 'exit 130' INT TERM; \
+	for step in $(STEPS); do $(MAKE) --no-print-directory step-$$step || true; done; \
+	$(REPORT) summary -dir $(RESULTS) -expect $(EXPECT)
+
+# The last line of .ci/run.
+.PHONY: test-total
+test-total:
+	@$(REPORT) total -dir $(RESULTS) -expect $(EXPECT)
+
+.PHONY: check
+check: lint unit protocol ## What to run before a commit: formats, linters, unit tests, coverage of the protocol.
+
+.PHONY: deps
+deps:
+	@.ci/deps
+
+.PHONY: report
+report:
+	@go build -buildvcs=false -o $(REPORT) ./test/report
+
+STEP = $(REPORT) step -dir $(RESULTS) -name $(@:step-%=%)
+
+.PHONY: $(STEPS:%=step-%)
+step-build:
+	@$(STEP) -- go build -buildvcs=false ./...
+step-format:
+	@$(STEP) -- $(TOOL) golangci-lint fmt --diff
+step-vet:
+	@$(STEP) -- go vet ./...
+step-tidy:
+	@$(STEP) -- go mod tidy -diff
+step-lint:
+	@$(STEP) -- $(TOOL) golangci-lint run
+step-links:
+	@$(STEP) -- .ci/links
+step-unit:
+	@$(STEP) -kind go -- go test -race -timeout 10m -json ./...
+step-bench:
+	@$(STEP) -- go test -run '^$$' -bench . -benchtime 1x ./...
+step-protocol:
+	@$(STEP) -- go run ./test/pcoverage -check
+step-e2e:
+	@$(STEP) -kind node -- test/e2e/run.sh
+
+.PHONY: lint
+lint: ## Check formats, linters, vet, tidiness and the linked code.
+	@$(TOOL) golangci-lint fmt --diff
+	@go vet ./...
+	@go mod tidy -diff
+	@$(TOOL) golangci-lint run
+	@.ci/links
+
+.PHONY: format
+format: ## Rewrite files as gofumpt and gci want them.
+	@$(TOOL) golangci-lint fmt
+
+.PHONY: unit
+unit: ## Run the Go tests with the race detector; conformance is among them.
+	@go test -race -timeout 10m ./...
+
+.PHONY: protocol
+protocol: ## Check that every numbered statement of docs/protocol.md has a test.
+	@go run ./test/pcoverage -check
+
+.PHONY: protocol-table
+protocol-table: ## Rewrite docs/protocol-coverage.md.
+	@go run ./test/pcoverage -write docs/protocol-coverage.md >/dev/null
+
+.PHONY: e2e
+e2e: ## Run the built server against real client libraries.
+	@test/e2e/run.sh
+
+.PHONY: e2e-more
+e2e-more: ## The same with libraries of further languages; needs Python and Java.
+	@test/e2e/more/run.sh
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME (30s).
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Run the benchmarks ten times, as benchstat wants them, into build/bench.txt.
+	@mkdir -p $(BUILD)
+	@go test -run '^$$' -bench . -count 10 ./... | tee $(BUILD)/bench.txt
+	@$(TOOL) benchstat $(BUILD)/bench.txt
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; needs its database online.
+	@$(TOOL) govulncheck ./...
+
+.PHONY: cover
+cover: ## Measure test coverage into build/cover.html.
+	@mkdir -p $(BUILD)
+	@go test -coverpkg=./internal/...,./cmd/... -coverprofile=$(BUILD)/cover.out ./...
+	@go tool cover -html=$(BUILD)/cover.out -o $(BUILD)/cover.html
+	@go tool cover -func=$(BUILD)/cover.out | tail -1
+
+.PHONY: binary
+binary: ## Build build/pipesocketd as the image does.
+	@CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BUILD)/pipesocketd ./cmd/pipesocketd
+
+.PHONY: image
+image: ## Build the container image; ENGINE=podman for another engine.
+	@$(ENGINE) build --build-arg VERSION=$(VERSION) --tag pipesocketd:$(VERSION) .
+
+.PHONY: clean
+clean: ## Remove what the other targets built.
+	@rm -rf $(BUILD)
