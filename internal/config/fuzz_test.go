@@ -25,7 +25,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if bytes.Contains(text, []byte("tls")) {
-			t.Skip("names files")
+			return // the parser would read files of this machine
 		}
 		doc := document{name: "fuzz.yaml", format: "yaml", text: text}
 		c, origins, err := load(doc, readEnviron(nil), nil)
