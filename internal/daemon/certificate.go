@@ -14,17 +14,18 @@ type certificate struct {
 
 func loadCertificate(certFile, keyFile string) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile}
-	return c, c.reload()
+	pair, err := c.read()
+	c.current.Store(pair)
+	return c, err
 }
 
-// reload reads the files again; on an error the old certificate stays.
-func (c *certificate) reload() error {
+// read reads the files as they are now.
+func (c *certificate) read() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return fmt.Errorf("load tls.cert_file and tls.key_file: %w", err)
+		return nil, fmt.Errorf("load tls.cert_file and tls.key_file: %w", err)
 	}
-	c.current.Store(&pair)
-	return nil
+	return &pair, nil
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {

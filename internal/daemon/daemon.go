@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,8 +38,9 @@ type Options struct {
 	Force <-chan struct{}
 }
 
-// Run serves until ctx ends and then stops gracefully. The error says why the
-// server could not start or what went wrong in stopping it.
+// Run serves until ctx ends or a part fails, and then stops gracefully. The error
+// says why the server could not start, which part failed, or what went wrong in
+// stopping.
 func Run(ctx context.Context, o Options) error {
 	d, err := build(o)
 	if err != nil {
@@ -47,10 +49,13 @@ func Run(ctx context.Context, o Options) error {
 	if err := d.open(ctx); err != nil {
 		return err
 	}
+	// From before the ready line to the end: an unexpected SIGHUP ends a process.
+	hangup, ignoreHangup := notifyHangup()
+	defer ignoreHangup()
 	stop := d.start() //nolint:contextcheck // the stop begins when ctx has ended
 	d.announce()
-	d.serve(ctx)
-	return stop()
+	failure := d.serve(ctx, hangup)
+	return errors.Join(failure, stop())
 }
 
 // daemon is one server process.
@@ -97,7 +102,7 @@ func build(o Options) (*daemon, error) {
 	if d.webhooks, err = webhook.New(d.webhookOptions()); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
-	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks, Log: o.Log})
+	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks})
 	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Log)))
 	d.api = httpapi.New(d.apiOptions())
 	d.metrics.MustRegister(d.hub, d.sockets, d.reloads)

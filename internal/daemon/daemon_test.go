@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"regexp"
 	"strings"
@@ -16,7 +16,6 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/pipesocket/pipesocketd/internal/auth"
-	"github.com/pipesocket/pipesocketd/internal/config"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
@@ -44,7 +43,7 @@ func (o *output) String() string {
 type server struct {
 	t           *testing.T
 	public, ops string // host:port
-	out         *output
+	out         fmt.Stringer
 	stop        context.CancelFunc
 	done        chan error
 }
@@ -53,14 +52,13 @@ var readyLine = regexp.MustCompile(`(?m)^pipesocketd ready: public=https?://(\S+
 
 func run(t *testing.T, change func(*Options)) *server {
 	t.Helper()
-	c := config.Defaults()
-	c.Listen, c.Ops.Listen = "127.0.0.1:0", "127.0.0.1:0"
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &server{t: t, out: &output{}, stop: cancel, done: make(chan error, 1)}
-	o := Options{Config: c, Log: slog.New(slog.DiscardHandler), Stdout: s.out, Version: "test"}
+	s := &server{t: t, stop: cancel, done: make(chan error, 1)}
+	o := options(nil)
 	if change != nil {
 		change(&o)
 	}
+	s.out = o.Stdout.(fmt.Stringer)
 	go func() { s.done <- Run(ctx, o) }()
 	t.Cleanup(func() {
 		cancel()

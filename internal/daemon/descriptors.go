@@ -1,6 +1,9 @@
 package daemon
 
-import "log/slog"
+import (
+	"log/slog"
+	"math"
+)
 
 // reservedDescriptors are kept from WebSocket connections: for listeners, files,
 // backends' HTTP connections and webhook receivers.
@@ -19,7 +22,8 @@ func connectionLimit(configured int, log *slog.Logger) int {
 	default:
 		log.Info("file-descriptor limit is the most allowed", "limit", limit)
 	}
-	possible := max(int(min(limit, 1<<31))-reservedDescriptors, int(min(limit, 1<<31))/2)
+	descriptors := int(min(limit, math.MaxInt32))
+	possible := max(descriptors-reservedDescriptors, descriptors/2)
 	if configured == 0 {
 		return possible
 	}

@@ -2,8 +2,10 @@
 // part from a configuration, starts them in the order in which they depend on
 // each other, and stops them in reverse.
 //
-// A graceful stop goes: not ready, listeners closed, WebSocket connections
-// closed with 4200 over the drain window, webhooks flushed, hub stopped, ops
-// listener closed last, so that health and metrics can be watched to the end.
+// A graceful stop goes: not ready; WebSocket connections closed with 4200 over
+// the drain window, while new ones are told the same and backends can still
+// publish to those that are left; public listener closed; webhooks flushed; hub
+// stopped; ops listener closed last, so that health and metrics can be watched to
+// the end.
 // Each step has a time limit, and [Options.Force] cuts all of them short.
 package daemon

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 )
@@ -48,13 +49,14 @@ func (d *daemon) start() (stop func() error) {
 		return nil
 	})
 
+	undo.push(func() error { d.sockets.Wait(); return nil })
+	undo.push(d.serveHTTP("public", d.publicServer(), d.public))
 	undo.push(func() error {
 		return d.withLimit(d.o.Config.DrainWindow+closeHandshakes, func(ctx context.Context) error {
 			d.sockets.Drain(ctx, d.o.Config.DrainWindow)
 			return nil
 		})
 	})
-	undo.push(d.serveHTTP("public", d.publicServer(), d.public))
 	undo.push(func() error { d.ready.drain(); return nil })
 	d.ready.open()
 	return func() error {
@@ -64,19 +66,17 @@ func (d *daemon) start() (stop func() error) {
 	}
 }
 
-// serve waits for the end: of ctx, or of a part that failed. Meanwhile it
-// reloads when asked to.
-func (d *daemon) serve(ctx context.Context) {
-	hangup, stopHangup := notifyHangup()
-	defer stopHangup()
+// serve waits for the end: of ctx, or of a part that failed, whose error it
+// returns. Meanwhile it reloads when asked to.
+func (d *daemon) serve(ctx context.Context, hangup <-chan os.Signal) error {
 	for {
 		select {
 		case <-ctx.Done():
 			d.o.Log.Info("stopping", "drain_window", d.o.Config.DrainWindow.String())
-			return
+			return nil
 		case err := <-d.failed:
 			d.o.Log.Error("part failed, stopping", "error", err)
-			return
+			return err
 		case <-hangup:
 			d.reload()
 		}

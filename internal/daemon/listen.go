@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
@@ -103,7 +104,7 @@ func (d *daemon) server(handler http.Handler) *http.Server {
 		WriteTimeout:      bodyTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    d.o.Config.Limits.HeaderBytes,
-		ErrorLog:          slog.NewLogLogger(d.o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(serverLog{d.o.Log.Handler()}, slog.LevelDebug),
 	}
 }
 
@@ -128,4 +129,23 @@ func (d *daemon) serveHTTP(name string, server *http.Server, on net.Listener) (s
 			return nil
 		})
 	}
+}
+
+// serverLog takes what net/http has to say about single requests, which is for
+// debugging, and about connections that it could not accept, which is for the
+// operator: mostly the process has run out of file descriptors.
+type serverLog struct{ slog.Handler }
+
+// Enabled implements slog.Handler; the level is only known in Handle.
+func (serverLog) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (l serverLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "Accept error") {
+		r.Level = slog.LevelWarn
+	}
+	if !l.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return l.Handler.Handle(ctx, r)
 }

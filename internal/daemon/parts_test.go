@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"errors"
-	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -131,10 +130,7 @@ func TestStartFailures(t *testing.T) {
 		"tls.cert_file":   func(c *config.Config) { c.TLS = config.TLS{CertFile: "none", KeyFile: "none"} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := config.Defaults()
-			c.Listen, c.Ops.Listen = "127.0.0.1:0", "127.0.0.1:0"
-			change(c)
-			err := Run(t.Context(), Options{Config: c, Log: slog.New(slog.DiscardHandler), Stdout: &output{}, Version: "test"})
+			err := Run(t.Context(), options(change))
 			if err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("Run: %v, want an error about %s", err, name)
 			}

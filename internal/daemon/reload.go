@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"crypto/tls"
 	"errors"
 	"sync/atomic"
 
@@ -38,18 +39,21 @@ func (d *daemon) tryReload() error {
 	if err := next.Validate(); err != nil {
 		return err
 	}
+	var pair *tls.Certificate
 	if d.certificate != nil {
-		if err := d.certificate.reload(); err != nil {
+		if pair, err = d.certificate.read(); err != nil {
 			return err
 		}
 	}
-	if len(next.Apps) == 0 {
-		return nil // the app made at the start stays
+	if len(next.Apps) > 0 { // otherwise the app made at the start stays
+		if err := d.apps.Replace(next.BuildApps()...); err != nil {
+			return err
+		}
+		d.hub.Reconfigure()
 	}
-	if err := d.apps.Replace(next.BuildApps()...); err != nil {
-		return err
+	if d.certificate != nil {
+		d.certificate.current.Store(pair) // last, so that a fault leaves it as it was
 	}
-	d.hub.Reconfigure()
 	return nil
 }
 

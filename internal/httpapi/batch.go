@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
@@ -17,9 +18,11 @@ func (a *API) postBatchEvents(c *call) error {
 			return err
 		}
 	}
+	publications := make([]hub.Publication, len(events))
 	for i := range events {
-		a.publish(c.app, &events[i])
+		publications[i] = events[i].publication(events[i].channels[0])
 	}
+	a.hub.PublishInOrder(c.app, publications)
 	c.out = a.appendBatch(c.out, c.app, events)
 	return nil
 }

@@ -40,11 +40,16 @@ func (a *API) postEvents(c *call) error {
 
 // publish hands the event to the hub, once for each channel.
 func (a *API) publish(app *apps.App, e *event) {
-	p := hub.Publication{Event: e.name, Data: ownedPayload(e.data), Except: e.except}
+	p := e.publication("")
 	for _, name := range e.channels {
 		p.Channel = name
 		a.hub.Publish(app, p)
 	}
+}
+
+// publication returns the event for one channel, in memory of its own.
+func (e *event) publication(channel protocol.ChannelName) hub.Publication {
+	return hub.Publication{Channel: channel, Event: e.name, Data: ownedPayload(e.data), Except: e.except}
 }
 
 // ownedPayload returns the payload of a value in memory of its own: the hub

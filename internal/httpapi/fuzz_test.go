@@ -23,6 +23,11 @@ func (r *recording) Publish(app *apps.App, p hub.Publication) {
 	r.Hub.Publish(app, p)
 }
 
+func (r *recording) PublishInOrder(app *apps.App, events []hub.Publication) {
+	r.published = append(r.published, events...)
+	r.Hub.PublishInOrder(app, events)
+}
+
 // FuzzTriggerBody posts any body to both trigger endpoints. Whatever it is, the
 // answer is one of the documented ones, a refused request has published
 // nothing, and what was published is valid.

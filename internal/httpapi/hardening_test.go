@@ -356,6 +356,8 @@ type panicking struct{ httpapi.Hub }
 
 func (panicking) Publish(*apps.App, hub.Publication) { panic("a bug with a secret") }
 
+func (panicking) PublishInOrder(*apps.App, []hub.Publication) { panic("a bug with a secret") }
+
 func TestPanicEndsOneRequestOnly(t *testing.T) {
 	f := newFixture(t, func(o *httpapi.Options, _ *apps.App) { o.Hub = panicking{} })
 	f.want(post(events, `{"name":"e","channel":"a","data":"1"}`), http.StatusInternalServerError, "Internal error")

@@ -9,6 +9,7 @@ import (
 	"net/http/pprof"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
@@ -36,6 +37,7 @@ func NewOps(o OpsOptions) http.Handler {
 	}
 	index := opsIndex
 	r := chi.NewRouter()
+	r.Use(middleware.GetHead) // some probes ask that way
 	if o.Pprof {
 		index += "/debug/pprof/  profiles\n"
 		routePprof(r)

@@ -17,6 +17,7 @@ import (
 // Publisher is what the API does to the hub.
 type Publisher interface {
 	Publish(*apps.App, hub.Publication)
+	PublishInOrder(*apps.App, []hub.Publication)
 	TerminateUser(app *apps.App, userID string)
 }
 

@@ -97,11 +97,12 @@ func (a *Attachment) Reply(w protocol.Wire) { a.deliver(w) }
 // deliver gives frames to the connection and closes it if it is too slow.
 func (a *Attachment) deliver(w protocol.Wire) {
 	if a.sub.Deliver(w) != nil {
-		a.kick()
+		a.Kick()
 	}
 }
 
-func (a *Attachment) kick() {
+// Kick closes the connection as a slow consumer, and counts it.
+func (a *Attachment) Kick() {
 	if !a.kicked.Swap(true) {
 		a.tenant.stats.slow.Add(1)
 		a.sub.Close(protocol.CloseOverCapacity)

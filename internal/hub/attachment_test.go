@@ -66,35 +66,36 @@ func TestQuota(t *testing.T) {
 func TestReconfigure(t *testing.T) {
 	f := newFixture(t, nil)
 	c := f.connect()
-	change := func(change func(*apps.App)) {
-		t.Helper()
-		app := *f.app
-		change(&app)
-		if err := f.hub.registry.Replace(&app); err != nil {
-			t.Fatal(err)
-		}
-		f.app = &app
-		f.hub.Reconfigure()
-	}
-
-	change(func(app *apps.App) { app.Keys = auth.Keys{{Key: "k2", Secret: "s2"}} })
+	f.reconfigure(func(app *apps.App) { app.Keys = auth.Keys{{Key: "k2", Secret: "s2"}} })
 	if refusal := c.subscribe("private-a"); refusal == nil || refusal.Message != "Invalid key in subscription auth data: 'k'" {
 		t.Errorf("P-083: a revoked key is answered by %v", refusal)
 	}
-	change(func(app *apps.App) { app.Keys = auth.Keys{{Key: "k2", Secret: "s2"}, pair} })
+	f.reconfigure(func(app *apps.App) { app.Keys = auth.Keys{{Key: "k2", Secret: "s2"}, pair} })
 	if refusal := c.subscribe("private-a"); refusal != nil {
 		t.Errorf("P-082: another active key is answered by %v", refusal)
 	}
-	change(func(app *apps.App) { app.Enabled = false })
+	f.reconfigure(func(app *apps.App) { app.Enabled = false })
 	if code := c.closedWith(); code != 4003 {
 		t.Errorf("connections of a disabled app are closed with %d", code)
 	}
 	if err := attachError(f); !errors.Is(err, protocol.CloseAppDisabled) {
 		t.Errorf("attach to a disabled app: %v", err)
 	}
-	change(func(app *apps.App) { app.Enabled = true })
+	f.reconfigure(func(app *apps.App) { app.Enabled = true })
 	if err := attachError(f); err != nil {
 		t.Errorf("attach to an app enabled again: %v", err)
+	}
+}
+
+// A request may hold an app that a reload has taken away meanwhile, and be the
+// first that the hub hears of it.
+func TestAttachToAppThatIsGone(t *testing.T) {
+	f := newFixture(t, nil)
+	stale := f.app
+	f.reconfigure(func(app *apps.App) { app.ID = "2" })
+	f.app = stale
+	if err := attachError(f); !errors.Is(err, protocol.CloseAppDisabled) {
+		t.Errorf("attach: %v, want 4003", err)
 	}
 }
 
@@ -117,6 +118,9 @@ func TestDetachForgetsEverything(t *testing.T) { // P-098
 		c.a.Detach()
 		c.a.Detach()
 		if refusal := c.subscribe("late"); refusal != nil {
+			t.Fatalf("after Detach: %v", refusal)
+		}
+		if refusal := c.a.Unsubscribe("c1"); refusal != nil {
 			t.Fatalf("after Detach: %v", refusal)
 		}
 	}

@@ -28,6 +28,7 @@ func (h *Hub) Cached(app *apps.App, name protocol.ChannelName) (CachedEvent, boo
 		if event := c.cachedLocked(time.Now()); event != nil {
 			return *event, true
 		}
+		c.dropIfIdleLocked() // the expired event may have been all there was
 	}
 	return CachedEvent{}, false
 }

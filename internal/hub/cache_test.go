@@ -48,6 +48,20 @@ func TestCacheChannels(t *testing.T) {
 			}
 		})
 	})
+	t.Run("asking for an expired event leaves nothing behind", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			f := newFixture(t, nil)
+			time.Sleep(time.Second) // so that the sweep comes later than the question
+			f.publish("cache-a", "e", "1")
+			time.Sleep(f.app.CacheTTL)
+			if _, found := f.hub.Cached(f.app, "cache-a"); found {
+				t.Error("an expired event is still told of")
+			}
+			if n := f.channelsKept(); n != 0 {
+				t.Errorf("%d channels are kept", n)
+			}
+		})
+	})
 	t.Run("P-235 a miss is told to webhooks once until the cache is filled or the channel vacated", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f := newFixture(t, nil)

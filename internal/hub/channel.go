@@ -30,7 +30,8 @@ type channel struct {
 
 	pending      []segment
 	pendingBytes int
-	draining     bool          // a drain goroutine is running
+	draining     bool          // somebody runs rounds, or is about to
+	owed         bool          // whoever holds the lock is about to: see unlockAndDeliver
 	roundTaken   chan struct{} // non-nil while publishers wait; closed when a round takes the pending
 
 	members members // presence channels
@@ -38,8 +39,9 @@ type channel struct {
 	cached     *CachedEvent
 	missRaised bool // cache_miss told since the cache was last filled or the channel vacated
 
-	countSent time.Time // when the last subscription count went out
-	countDue  bool      // a throttled count is scheduled
+	countSent   time.Time // when the last subscription count went out
+	countUntold bool      // it has changed since then
+	countDue    bool      // the channel is in the hub's count schedule
 }
 
 // channelLocked returns the channel of the given name, made if need be.

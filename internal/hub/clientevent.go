@@ -52,17 +52,27 @@ func (a *Attachment) ClientEvent(f protocol.Frame) *protocol.Refusal {
 	if app.ClientEventsVerbatim {
 		relayed.Data = protocol.Payload(f.Data)
 	}
-	a.relay(sub, event, relayed.Encode())
-	return nil
+	a.tenant.stats.clientEvents.Add(1)
+	frame := relayed.Encode()
+	for {
+		full := a.relay(sub.channel, event, frame)
+		if full == nil {
+			return nil
+		}
+		<-full
+	}
 }
 
 // relay hands the event to the other subscribers and to webhooks, which always
-// get its data as a string.
-func (a *Attachment) relay(sub *subscription, event protocol.Event, frame protocol.Wire) {
-	a.tenant.stats.clientEvents.Add(1)
-	c := sub.channel
+// get its data as a string. If the channel is full it does nothing and returns
+// what to wait for before the next attempt.
+func (a *Attachment) relay(c *channel, event protocol.Event, frame protocol.Wire) (full <-chan struct{}) {
 	c.shard.mu.Lock()
-	wait := c.publishLocked(frame, a)
+	defer c.unlockAndDeliver()
+	if full = c.fullLocked(); full != nil {
+		return full
+	}
+	c.appendLocked(frame, a)
 	c.emitLocked(Notice{
 		Name:     ClientEventSent,
 		UserID:   event.UserID,
@@ -70,8 +80,5 @@ func (a *Attachment) relay(sub *subscription, event protocol.Event, frame protoc
 		Data:     append(protocol.Payload(nil), event.Data...), // not the reader's buffer
 		SocketID: a.id,
 	})
-	c.shard.mu.Unlock()
-	if wait != nil {
-		<-wait
-	}
+	return nil
 }

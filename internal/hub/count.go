@@ -29,25 +29,35 @@ func (c *channel) countChangedLocked(app *apps.App) {
 		c.tellCountLocked(now)
 		return
 	}
+	c.countUntold = true
 	if !c.countDue {
-		c.countDue = true
-		c.tenant.hub.counts.add(c, next)
+		c.scheduleCountLocked(next)
 	}
 }
 
+func (c *channel) scheduleCountLocked(at time.Time) {
+	c.countDue = true
+	c.tenant.hub.counts.add(c, at)
+}
+
 func (c *channel) tellCountLocked(now time.Time) {
-	c.countSent = now
+	c.countSent, c.countUntold = now, false
 	c.appendLocked(protocol.SubscriptionCount(c.name, len(c.subscribers)), nil)
 	c.emitLocked(Notice{Name: SubscriptionCount, Count: len(c.subscribers)})
 }
 
-// tellDueCount sends the count that was held back, unless a later change below
-// the limit has told it already.
+// tellDueCount sends the count that was held back. A change that took the number
+// below the limit and was told at once may have come in between: what followed
+// it waits for an interval of its own.
 func (c *channel) tellDueCount(now time.Time) {
 	c.shard.mu.Lock()
-	defer c.shard.mu.Unlock()
+	defer c.unlockAndDeliver()
 	c.countDue = false
-	if !now.Before(c.countSent.Add(countInterval)) && len(c.subscribers) > 0 {
+	if c.countUntold && c.countsSubscriptions(c.tenant.app.Load()) {
+		if next := c.countSent.Add(countInterval); now.Before(next) {
+			c.scheduleCountLocked(next)
+			return
+		}
 		c.tellCountLocked(now)
 	}
 	c.dropIfIdleLocked()

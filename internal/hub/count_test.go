@@ -67,6 +67,42 @@ func TestSubscriptionCount(t *testing.T) {
 			}
 		})
 	})
+	t.Run("P-134 what follows a count told early, below the limit, is told too", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			f := newFixture(t, withCounts)
+			first, last := f.connect(), f.connect()
+			first.mustSubscribe("c")
+			for range 99 {
+				f.connect().mustSubscribe("c")
+			}
+			last.mustSubscribe("c") // 101: to be told 5 s after the 100th
+			time.Sleep(time.Second)
+			last.a.Detach() // 100: told at once
+			time.Sleep(time.Second)
+			f.connect().mustSubscribe("c") // 101 again
+			time.Sleep(countInterval)
+			got := first.counts()
+			if len(got) != 102 || got[101] != `{"subscription_count":101}` {
+				t.Errorf("%d frames, the last %s; want 102 and 101 subscribers", len(got), got[len(got)-1])
+			}
+		})
+	})
+	t.Run("a count that is due is not told once the feature is off", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			f := newFixture(t, withCounts)
+			first := f.connect()
+			first.mustSubscribe("c")
+			for range 100 {
+				f.connect().mustSubscribe("c")
+			}
+			first.take()
+			f.reconfigure(func(app *apps.App) { app.SubscriptionCount = false })
+			time.Sleep(2 * countInterval)
+			if got := first.counts(); len(got) != 0 {
+				t.Errorf("told %v", got)
+			}
+		})
+	})
 	t.Run("P-133 presence channels tell no counts", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			c := newFixture(t, withCounts).connect()

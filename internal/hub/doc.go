@@ -13,9 +13,10 @@
 // # Fan-out
 //
 // An event is encoded once, appended to its channel's pending segments, and
-// handed to every subscriber by a drain goroutine that exists only while
-// something is pending (drain.go). What piles up during a round leaves in one
-// write per subscriber. A segment remembers the subscribers as they were when
+// handed to every subscriber by whoever drains the channel (drain.go): the caller
+// itself where there are few subscribers, else a goroutine that exists only while
+// something is pending. What piles up during a round leaves in one write per
+// subscriber. A segment remembers the subscribers as they were when
 // its events were published, so an event can neither reach somebody who came
 // later (and got it as the cached event) nor miss somebody who was there.
 //
@@ -31,13 +32,16 @@
 //     and alternate: occupied, vacated, occupied; added, removed, added.
 //   - No method waits for a socket or a webhook. Publish and ClientEvent wait
 //     while a channel has more than 128 KiB pending, until the running round takes
-//     it: publishers are held back, nothing is dropped.
+//     it: publishers are held back, nothing is dropped, and no more than one event
+//     goes over it.
 //
 // # Locks
 //
-// Order: Attachment.mu, then a shard.mu or tenant.usersMu, then tenant.socketsMu
-// or a subscription.mu; never two shards, never a shard and the users. Under a shard's or the users'
-// lock there is no I/O of ours, no logging and no callback except
-// Subscriber.Deliver, Subscriber.Close and NoticeSink.Emit, which neither block
-// nor call back.
+// Order: Attachment.mu, then a shard.mu or tenant.usersMu, then
+// tenant.socketsMu, a subscription.mu or countSchedule.mu; never two shards,
+// never a shard and the users. Hub.mu comes before tenant.socketsMu and is never
+// taken with another lock held. Under any lock but Attachment.mu there is no I/O
+// of ours, no waiting, no logging and no callback except Subscriber.Deliver,
+// Subscriber.Close and NoticeSink.Emit, which neither block nor call back. A
+// held-back ClientEvent waits with its own Attachment.mu, which no round needs.
 package hub

@@ -2,7 +2,9 @@ package hub
 
 import (
 	"bytes"
+	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
@@ -12,6 +14,8 @@ type segment struct {
 	subscribers []*subscription // as they were when the frames were appended
 	entries     []entry
 	exclusions  bool // some entry excludes a connection
+
+	delivered chan struct{} // non-nil if a publisher follows; closed after the round
 }
 
 type entry struct {
@@ -19,8 +23,16 @@ type entry struct {
 	except *Attachment // nil for nobody
 }
 
+// fewSubscribers is up to how many a round is run by the caller itself, who is
+// held up for less than a millisecond. A goroutine would cost more than the
+// deliveries, and events that one publisher sends one after another on several
+// channels would reach a connection in any order.
+const fewSubscribers = 64
+
 // appendLocked puts a frame behind everything pending, for the subscribers of
-// this moment, and makes sure that a round will take it.
+// this moment, and makes sure that a round will take it: one that runs, one of a
+// goroutine, or that of the caller, who must release the lock by
+// unlockAndDeliver.
 func (c *channel) appendLocked(frame protocol.Wire, except *Attachment) {
 	if len(c.subscribers) == 0 {
 		return
@@ -38,8 +50,52 @@ func (c *channel) appendLocked(frame protocol.Wire, except *Attachment) {
 	if !c.draining {
 		c.draining = true
 		c.tenant.hub.drains.start()
-		go c.drain()
+		if c.owed = len(c.subscribers) <= fewSubscribers; !c.owed {
+			go c.drain()
+		}
 	}
+}
+
+// followLocked returns what is closed when everything pending has been handed to
+// its subscribers, nil if nothing is pending.
+func (c *channel) followLocked() <-chan struct{} {
+	last := len(c.pending) - 1
+	if last < 0 {
+		return nil
+	}
+	if c.pending[last].delivered == nil {
+		c.pending[last].delivered = make(chan struct{})
+	}
+	return c.pending[last].delivered
+}
+
+// unlockAndDeliver releases the shard's lock and then runs the round that is owed
+// for what was appended under it. What comes meanwhile is left to a goroutine:
+// the caller has its own work to do.
+func (c *channel) unlockAndDeliver() {
+	owed := c.owed
+	c.owed = false
+	c.shard.mu.Unlock()
+	if !owed {
+		return
+	}
+	c.deliver(c.take())
+	if c.endIfIdle() {
+		c.tenant.hub.drains.end()
+		return
+	}
+	go c.drain()
+}
+
+// endIfIdle ends the draining if nothing is pending.
+func (c *channel) endIfIdle() bool {
+	c.shard.mu.Lock()
+	defer c.shard.mu.Unlock()
+	if c.pending != nil {
+		return false
+	}
+	c.endDrainingLocked()
+	return true
 }
 
 // drain runs rounds until nothing is pending. One runs per channel at most, and
@@ -51,9 +107,13 @@ func (c *channel) drain() {
 		if segments == nil {
 			return
 		}
-		for i := range segments {
-			segments[i].deliver(&c.tenant.stats)
-		}
+		c.deliver(segments)
+	}
+}
+
+func (c *channel) deliver(segments []segment) {
+	for i := range segments {
+		segments[i].deliver(&c.tenant.stats)
 	}
 }
 
@@ -69,57 +129,102 @@ func (c *channel) take() []segment {
 		c.roundTaken = nil
 	}
 	if segments == nil {
-		c.draining = false
-		c.shared = false // no segment and no round reads the list any more
-		c.dropIfIdleLocked()
+		c.endDrainingLocked()
 	}
 	return segments
 }
 
+func (c *channel) endDrainingLocked() {
+	c.draining = false
+	c.shared = false // no segment and no round reads the list any more
+	c.dropIfIdleLocked()
+}
+
+// A connection that has no room for a round is given patience after the round,
+// and looked at again every patienceStep. A burst can outrun a peer that reads,
+// over TLS above all, where every byte is encrypted on the way; a peer that does
+// not read costs its channel this pause once.
+const (
+	patience     = 25 * time.Millisecond
+	patienceStep = time.Millisecond
+)
+
+// held is a delivery that a connection had no room for.
+type held struct {
+	sub    *subscription
+	frames protocol.Wire
+	n      int // how many
+}
+
 // deliver gives the segment's frames to each of its subscribers in one piece.
-// Connections that cannot take it are closed after the round, so that ending
-// them costs the others nothing.
+// Connections that have no room for it wait until the round is over, and are
+// closed if they have none after a while either.
 func (seg *segment) deliver(stats *stats) {
 	all := seg.without(nil)
-	var tooSlow []*Attachment
+	var late []held
 	delivered := 0
 	for _, sub := range seg.subscribers {
-		frames := all
-		if seg.exclusions && seg.excludes(sub.to) {
+		frames, n := all, len(seg.entries)
+		if excluded := seg.excluded(sub.to); excluded > 0 {
+			if n -= excluded; n == 0 {
+				continue
+			}
 			frames = seg.without(sub.to)
-		}
-		if len(frames) == 0 {
-			continue
 		}
 		there, err := sub.deliver(frames)
 		switch {
 		case err != nil:
-			tooSlow = append(tooSlow, sub.to)
+			late = append(late, held{sub, frames, n})
 		case there:
-			delivered++
+			delivered += n
 		}
 	}
-	for _, a := range tooSlow {
-		a.kick()
+	if len(late) > 0 {
+		delivered += deliverLate(late)
 	}
-	stats.delivered.Add(uint64(delivered * len(seg.entries)))
+	stats.delivered.Add(uint64(delivered))
+	if seg.delivered != nil {
+		close(seg.delivered)
+	}
 }
 
-func (seg *segment) excludes(a *Attachment) bool {
+// deliverLate tries again for a while, closes those that still have no room, and
+// returns how many frames were delivered.
+func deliverLate(late []held) (delivered int) {
+	for deadline := time.Now().Add(patience); len(late) > 0 && time.Now().Before(deadline); {
+		time.Sleep(patienceStep)
+		late = slices.DeleteFunc(late, func(h held) bool {
+			there, err := h.sub.deliver(h.frames)
+			if there && err == nil {
+				delivered += h.n
+			}
+			return err == nil
+		})
+	}
+	for _, h := range late {
+		h.sub.to.Kick()
+	}
+	return delivered
+}
+
+// excluded returns how many frames are kept from a.
+func (seg *segment) excluded(a *Attachment) int {
+	if !seg.exclusions {
+		return 0
+	}
+	n := 0
 	for _, e := range seg.entries {
 		if e.except == a {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }
 
-// without returns the frames that are not kept from a; all of them for nil.
+// without returns the frames that are not kept from a, all of them for nil.
+// There is at least one.
 func (seg *segment) without(a *Attachment) protocol.Wire {
 	if len(seg.entries) == 1 {
-		if a != nil && seg.entries[0].except == a {
-			return nil
-		}
 		return seg.entries[0].frame
 	}
 	var frames bytes.Buffer

@@ -70,6 +70,18 @@ func newFixture(t testing.TB, change func(*apps.App)) *fixture {
 	return f
 }
 
+// reconfigure is a reload that changes the app; not for concurrent use.
+func (f *fixture) reconfigure(change func(*apps.App)) {
+	f.t.Helper()
+	app := *f.app
+	change(&app)
+	if err := f.hub.registry.Replace(&app); err != nil {
+		f.t.Fatal(err)
+	}
+	f.app = &app
+	f.hub.Reconfigure()
+}
+
 func (f *fixture) publish(channel, event, data string) {
 	f.hub.Publish(f.app, Publication{
 		Channel: protocol.ChannelName(channel), Event: event, Data: protocol.PayloadOfText(data),

@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"hash/maphash"
-	"log/slog"
 	"sync"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
@@ -29,7 +28,6 @@ type Subscriber interface {
 type Options struct {
 	Registry *apps.Registry // required
 	Notices  NoticeSink     // nil: notices are discarded
-	Log      *slog.Logger   // nil: nothing is logged
 }
 
 // Hub holds the live state of every app. All methods may be called concurrently.
@@ -37,7 +35,6 @@ type Hub struct {
 	// set by New, immutable
 	registry *apps.Registry
 	notices  NoticeSink
-	log      *slog.Logger
 	seed     maphash.Seed
 	counts   *countSchedule
 
@@ -52,17 +49,13 @@ func New(o Options) *Hub {
 	h := &Hub{
 		registry: o.Registry,
 		notices:  o.Notices,
-		log:      o.Log,
 		seed:     maphash.MakeSeed(),
 		counts:   newCountSchedule(),
 		tenants:  make(map[apps.ID]*tenant),
+		drains:   drainCount{none: make(chan struct{}, 1)},
 	}
-	h.drains.none = make(chan struct{}, 1)
 	if h.notices == nil {
 		h.notices = DiscardNotices{}
-	}
-	if h.log == nil {
-		h.log = slog.New(slog.DiscardHandler)
 	}
 	return h
 }
@@ -83,12 +76,17 @@ func (h *Hub) Run(ctx context.Context) error {
 // already exist, and closes those of apps that are gone or disabled with 4003.
 func (h *Hub) Reconfigure() {
 	for _, t := range h.allTenants() {
-		if app := h.registry.ByID(t.id); app != nil && app.Enabled {
-			t.reopen(app)
-			continue
-		}
-		t.shut(protocol.CloseAppDisabled)
+		h.configure(t)
 	}
+}
+
+// configure brings a tenant in line with the registry.
+func (h *Hub) configure(t *tenant) {
+	if app := h.registry.ByID(t.id); app != nil && app.Enabled {
+		t.reopen(app)
+		return
+	}
+	t.shut(protocol.CloseAppDisabled)
 }
 
 // tenant returns the live state of app, made when it is first needed.
@@ -103,6 +101,7 @@ func (h *Hub) tenant(app *apps.App) *tenant {
 	defer h.mu.Unlock()
 	if t = h.tenants[app.ID]; t == nil {
 		t = newTenant(h, app)
+		h.configure(t) // the registry may have changed since app was looked up
 		h.tenants[app.ID] = t
 	}
 	return t

@@ -104,8 +104,8 @@ func (a *Attachment) join(name protocol.ChannelName, identity protocol.Member) *
 	app := t.app.Load()
 	s := t.shard(name)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	c := s.channelLocked(t, name)
+	defer c.unlockAndDeliver()
 	if c.members.full(identity.UserID, app.MaxPresenceMembers) {
 		c.dropIfIdleLocked()
 		return protocol.RefuseFull(name, app.MaxPresenceMembers)
@@ -153,6 +153,9 @@ func (c *channel) greetLocked(sub *subscription) {
 func (a *Attachment) Unsubscribe(channelName string) *protocol.Refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.detached {
+		return nil
+	}
 	sub := a.subscriptions.find(protocol.ChannelName(channelName))
 	if sub == nil {
 		return protocol.RefuseNoSubscription(channelName)
@@ -166,7 +169,7 @@ func (a *Attachment) Unsubscribe(channelName string) *protocol.Refusal {
 func (t *tenant) leave(sub *subscription) {
 	c := sub.channel
 	c.shard.mu.Lock()
-	defer c.shard.mu.Unlock()
+	defer c.unlockAndDeliver()
 	sub.end()
 	c.removeSubscriberLocked(sub)
 	t.stats.subscriptions.Add(-1)

@@ -18,7 +18,7 @@ var ErrSlow = errors.New("connection is too slow: backlog is full")
 const flushBytes = 64 << 10
 
 // Outbox is the write side of one connection. Its methods may be called
-// concurrently and never wait for the socket.
+// concurrently; but for Wait and End they never wait for the socket.
 type Outbox struct {
 	// set by NewOutbox, immutable
 	conn   net.Conn
@@ -37,7 +37,8 @@ type Outbox struct {
 }
 
 // NewOutbox returns the write side of conn, which nobody else may write to. The
-// backlog may grow to limit bytes.
+// backlog may grow to limit bytes, and over it by one delivery that is larger
+// than half of that.
 func NewOutbox(conn net.Conn, limit int) *Outbox {
 	return &Outbox{conn: conn, direct: newDirectWriter(conn), limit: limit}
 }
@@ -55,15 +56,19 @@ func (o *Outbox) Deliver(w protocol.Wire) error {
 }
 
 // DeliverCopy is [Outbox.Deliver] for frames whose bytes the caller will reuse.
-// A close frame among them ends the outbox like [Outbox.Close].
+// A close frame ends the outbox like [Outbox.Close].
 func (o *Outbox) DeliverCopy(w []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closing || o.broken {
 		return nil
 	}
-	o.closing = protocol.IsClose(w)
-	return o.writeLocked(append(protocol.Wire(nil), w...))
+	owned := append(protocol.Wire(nil), w...)
+	if protocol.IsClose(w) {
+		o.closeLocked(owned, closeGrace)
+		return nil
+	}
+	return o.writeLocked(owned)
 }
 
 // Close writes the last frames behind what is queued, or, with discard, in the
@@ -75,39 +80,59 @@ func (o *Outbox) Close(last protocol.Wire, discard bool, grace time.Duration) bo
 	if o.closing {
 		return false
 	}
-	o.closing = true
 	if o.broken {
+		o.closing = true
 		return true
 	}
 	if discard {
 		o.discardLocked()
 	}
-	_ = o.conn.SetWriteDeadline(time.Now().Add(grace)) // fails only on a dead socket
-	o.enqueueLocked(last)                              // over the limit or not: these are the last bytes
+	o.closeLocked(last, grace)
 	return true
 }
 
-// Closing reports whether the last frame has been queued.
+// closeLocked queues the last frames. The deadline is what ends the flusher of a
+// peer that asked for the close itself and then reads nothing.
+func (o *Outbox) closeLocked(last protocol.Wire, grace time.Duration) {
+	o.closing = true
+	_ = o.conn.SetWriteDeadline(time.Now().Add(grace)) // fails only on a dead socket
+	o.enqueueLocked(last)                              // over the limit or not: these are the last bytes
+}
+
+// End drops what is queued, closes the connection, and returns when nothing is
+// being written any more. Nothing begins afterwards: Deliver and Close have no
+// effect.
+func (o *Outbox) End() {
+	o.mu.Lock()
+	o.closing, o.broken = true, true
+	o.backlog, o.backlogBytes = nil, 0
+	o.mu.Unlock()
+	_ = o.conn.Close() // a second close is harmless
+	o.flusher.Wait()
+}
+
+// Closing reports whether the connection is ending: its last frame is queued, or
+// the socket takes no more. No delivery has an effect from then on.
 func (o *Outbox) Closing() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.closing || o.broken
 }
 
-// Wait returns when nothing is being written any more. Call it once the
-// connection is closing or its socket is closed.
+// Wait returns when the last frames have left or cannot. It may be called only
+// once [Outbox.Closing] is true: before that, more could begin meanwhile.
 func (o *Outbox) Wait() { o.flusher.Wait() }
 
 // writeLocked writes what the socket takes now and queues the rest.
 func (o *Outbox) writeLocked(w protocol.Wire) error {
 	if o.flushing || o.direct == nil {
-		if o.backlogBytes+len(w) > o.limit {
+		if !o.hasRoomLocked(len(w)) {
 			return ErrSlow
 		}
 		o.enqueueLocked(w)
 		return nil
 	}
-	n, err := o.direct.write(w)
+	n, err := o.direct.write(w) // nothing is waiting, so there is room for what the socket leaves
 	if err != nil {
 		o.breakLocked()
 		return nil //nolint:nilerr // the end of the connection is the reader's to report
@@ -119,11 +144,15 @@ func (o *Outbox) writeLocked(w protocol.Wire) error {
 		o.enqueueLocked(w[n:end])
 		n = end
 	}
-	if o.backlogBytes+len(w)-n > o.limit {
-		return ErrSlow
-	}
 	o.enqueueLocked(w[n:])
 	return nil
+}
+
+// hasRoomLocked reports whether n more bytes may wait. Half of the limit is room
+// for anything: a delivery that is large by itself (a round, the snapshot of a
+// big presence channel) does not make a slow consumer of a peer that reads.
+func (o *Outbox) hasRoomLocked(n int) bool {
+	return o.backlogBytes+min(n, o.limit/2) <= o.limit
 }
 
 func (o *Outbox) enqueueLocked(w protocol.Wire) {
@@ -160,13 +189,18 @@ func (o *Outbox) flush() {
 			return
 		}
 		_, err := pieces.WriteTo(o.conn)
-		o.mu.Lock()
-		o.backlogBytes -= size
-		if err != nil {
-			o.breakLocked()
-		}
-		o.mu.Unlock()
+		o.flushed(size, err)
 	}
+}
+
+func (o *Outbox) flushed(size int, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil {
+		o.breakLocked()
+		return
+	}
+	o.backlogBytes -= size
 }
 
 // takeForFlush returns the next pieces to write, nil when there are none: then
@@ -199,7 +233,16 @@ func (o *Outbox) breakLocked() {
 	}
 	o.broken = true
 	o.backlog, o.backlogBytes = nil, 0
-	_ = o.conn.Close() // it is dead already
+	drop(o.conn)
+}
+
+// drop closes a connection at once: the goodbye with which TLS would begin waits
+// seconds for a peer that takes nothing.
+func drop(conn net.Conn) {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		conn = secure.NetConn()
+	}
+	_ = conn.Close() // a second close is harmless
 }
 
 // frameEnd returns the end of the frame that the byte at offset n belongs to.

@@ -214,8 +214,12 @@ func TestOutboxSlowConsumer(t *testing.T) {
 		onEach(t, func(t *testing.T, c connection) {
 			out := NewOutbox(c.server, 200<<10)
 			fillUntilStuck(t, out)
+			start := time.Now()
 			out.Close(ClosingFrames(protocol.CloseOverCapacity, false), true, 50*time.Millisecond)
 			out.Wait()
+			if took := time.Since(start); took > 4*time.Second {
+				t.Errorf("took %v: the goodbye of TLS was waited for", took)
+			}
 			if _, err := c.server.Write([]byte("x")); err == nil {
 				t.Error("the connection is still open")
 			}

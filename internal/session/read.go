@@ -37,7 +37,7 @@ func (s *Session) readLoop(attachment *hub.Attachment) error {
 			err = s.readMessage(attachment, content)
 		}
 		if err != nil {
-			s.readFailed(err)
+			s.readFailed(attachment, err)
 			return err
 		}
 	}
@@ -98,16 +98,17 @@ func (s *Session) slowDown() {
 
 // readFailed ends the connection after a read error: a client that broke the
 // WebSocket protocol is told, and given time to see it; one that does not take
-// its pongs is a slow consumer.
-func (s *Session) readFailed(err error) {
+// its pongs is a slow consumer. To the hub both are gone at once.
+func (s *Session) readFailed(attachment *hub.Attachment, err error) {
 	switch {
 	case errors.Is(err, ErrSlow):
-		s.Close(protocol.CloseOverCapacity)
+		attachment.Kick()
 	case s.socket.IsProtocolError(err):
 		s.Close(protocol.CloseProtocol) // no effect if the library has sent its close frame
 	default:
 		return
 	}
+	attachment.Detach()
 	s.out.Wait()
 	_ = s.conn.SetReadDeadline(time.Now().Add(closeGrace)) // fails only on a dead socket
 	s.socket.Drain(lingerBytes)

@@ -20,7 +20,7 @@ import (
 type Socket interface {
 	// Next waits for the client's next data message and returns its content,
 	// which must be read before the next call. Control frames are answered and
-	// reported to [Session.Alive] meanwhile.
+	// reported to [Session.ControlReceived] meanwhile.
 	Next() (content io.Reader, binary bool, err error)
 
 	// IsProtocolError reports whether an error of Next or of reading a content
@@ -91,19 +91,24 @@ func New(o *Options, app *apps.App, version int, conn net.Conn, out *Outbox, soc
 	}
 }
 
-// Serve admits the connection and serves it until it ends. When it returns, the
-// connection is closed and the hub has forgotten it.
-func (s *Session) Serve() {
+// Serve has the hub admit the connection and serves it until it ends. When it
+// returns, the connection is closed and the hub has forgotten it. The result is
+// why the hub refused the connection, nil if it did not.
+func (s *Session) Serve() (refusal *protocol.CloseError) {
 	defer s.finish()
 	defer s.recoverPanic()
 	attachment, err := s.o.Hub.Attach(s.app, s)
 	if err != nil {
-		s.Close(closeReason(err))
+		reason := closeReason(err)
+		s.Close(reason)
 		DiscardUntilClosed(s.socket)
-		return
+		return &reason
 	}
 	defer attachment.Detach()
 	s.attached.Store(attachment)
+	if s.out.Closing() { // a Close before that line could not detach it
+		attachment.Detach()
+	}
 	attachment.Reply(protocol.ConnectionEstablished(attachment.SocketID(), int(s.app.ActivityTimeout/time.Second)))
 	s.startTimers()
 	debug := s.o.Log.Enabled(context.Background(), slog.LevelDebug)
@@ -115,6 +120,7 @@ func (s *Session) Serve() {
 		s.o.Log.Debug("connection closed", "app", s.app.ID, "socket_id", attachment.SocketID(),
 			"after", time.Since(s.started).String(), "error", err)
 	}
+	return nil
 }
 
 // Deliver implements [hub.Subscriber].
@@ -144,7 +150,7 @@ func (s *Session) Close(e protocol.CloseError) {
 }
 
 // Abort drops the connection without a close handshake.
-func (s *Session) Abort() { _ = s.conn.Close() } // a second close is harmless
+func (s *Session) Abort() { drop(s.conn) }
 
 // ClosingFrames returns what ends a connection for a reason: a pusher:error
 // frame if asked for, and the close frame right behind it.
@@ -162,9 +168,7 @@ func Refuse(conn net.Conn, out *Outbox, socket Socket, e protocol.CloseError, er
 	out.Close(ClosingFrames(e, errorFrame), false, closeGrace)
 	_ = conn.SetReadDeadline(time.Now().Add(closeGrace)) // fails only on a dead socket
 	DiscardUntilClosed(socket)
-	out.Wait()
-	socket.CloseNow()
-	_ = conn.Close() // a second close is harmless
+	endConnection(out, socket)
 }
 
 // DiscardUntilClosed reads on, so that the peer's close frame is seen, until the
@@ -181,16 +185,21 @@ func DiscardUntilClosed(socket Socket) {
 	}
 }
 
+// endConnection lets the last frames leave, if there are any, and ends both
+// sides of a connection for good.
+func endConnection(out *Outbox, socket Socket) {
+	if out.Closing() {
+		out.Wait()
+	}
+	out.End()
+	socket.CloseNow()
+}
+
 // finish ends what Serve began.
 func (s *Session) finish() {
 	s.stopTimers()
-	if s.out.Closing() {
-		s.out.Wait()
-	}
-	s.socket.CloseNow()
-	_ = s.conn.Close() // a second close is harmless
-	s.out.Wait()
-	s.closeMu.Lock() // no Close is half-way, and none begins anything after the first
+	endConnection(s.out, s.socket)
+	s.closeMu.Lock() // no Close is half-way, and none begins anything on an outbox that has ended
 	defer s.closeMu.Unlock()
 	s.detaching.Wait()
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
@@ -21,6 +22,17 @@ var versionForm = regexp.MustCompile(`^v?[0-9][0-9A-Za-z.+_-]{0,62}$`)
 // code of the range that clients do not retry: nothing will change by itself.
 var closeOrigin = protocol.CloseError{Code: protocol.CodeUnauthorized, Reason: "Origin not allowed"}
 
+// query is that of a connection's URL. Unlike url.Values it drops nothing: what
+// is malformed must be refused as such and not pass for missing.
+type query struct{ parsed *auth.Query }
+
+func parseQuery(raw string) query { return query{auth.ParseQuery(raw)} }
+
+func (q query) get(name string) string {
+	value, _ := q.parsed.Get(name)
+	return value
+}
+
 // admission is the verdict on one upgrade request.
 type admission struct {
 	app         *apps.App // nil if refused before the key was looked at
@@ -32,7 +44,7 @@ type admission struct {
 // admit decides on a request by the table of §1.5: the first failing row wins.
 // The quota, the last row, is the hub's to check.
 func (h *Handler) admit(r *http.Request) admission {
-	query := r.URL.Query()
+	query := parseQuery(r.URL.RawQuery)
 	a := admission{}
 	offered := 0
 	a.subprotocol, offered = offeredSubprotocol(r.Header)
@@ -55,7 +67,7 @@ func (h *Handler) admit(r *http.Request) admission {
 	if versionErr != nil {
 		return refuse(*versionErr)
 	}
-	if v := query.Get("version"); v != "" && !versionForm.MatchString(v) {
+	if v := query.get("version"); v != "" && !versionForm.MatchString(v) {
 		return refuse(protocol.CloseInvalidVersion)
 	}
 	a.app = h.o.Registry.ByKey(key)
@@ -89,12 +101,12 @@ func (h *Handler) appKey(u *url.URL) (string, bool) {
 
 // protocolVersion finds the version by the rules of §1.3; offered is that of the
 // sub-protocol, 0 for none.
-func (h *Handler) protocolVersion(query url.Values, offered int) (int, *protocol.CloseError) {
-	asked := query.Get("protocol")
+func (h *Handler) protocolVersion(query query, offered int) (int, *protocol.CloseError) {
+	asked := query.get("protocol")
 	if asked == "" {
 		version := offered
 		if version == 0 {
-			version = versionOfOldClient(query.Get("client"), query.Get("version"))
+			version = versionOfOldClient(query.get("client"), query.get("version"))
 		}
 		if version == 0 {
 			version = h.o.DefaultProtocol
@@ -105,7 +117,7 @@ func (h *Handler) protocolVersion(query url.Values, offered int) (int, *protocol
 		return version, nil
 	}
 	version, err := strconv.Atoi(asked)
-	if err != nil || version < protocol.MinVersion || version > protocol.MaxVersion {
+	if err != nil || asked != strconv.Itoa(version) || version < protocol.MinVersion || version > protocol.MaxVersion {
 		return protocol.UnknownVersion, &protocol.CloseUnsupportedVersion
 	}
 	return version, nil

@@ -34,16 +34,32 @@ type conn struct {
 	net.Conn
 	early []byte // what the client sent before the handshake was over
 	out   *session.Outbox
+
+	// owned by the reader
+	unread int // bytes since the last whole message or control frame
+	budget int // what unread may be; 0 during the handshake: anything
 }
+
+// framingBytes is how much a message may take beyond twice its limit. An honest
+// message needs 14 bytes for each of its fragments; without a bound, empty
+// fragments would keep the library busy for ever without a message to count.
+const framingBytes = 64 << 10
+
+var errEndless = errors.New("message takes too many bytes for its size")
 
 // Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.budget > 0 && c.unread > c.budget {
+		return 0, errEndless
+	}
 	if len(c.early) > 0 {
 		n := copy(p, c.early)
 		c.early = c.early[n:]
 		return n, nil
 	}
-	return c.Conn.Read(p)
+	n, err := c.Conn.Read(p)
+	c.unread += n
+	return n, err
 }
 
 // Write implements net.Conn. The library writes nothing but control frames, each
@@ -107,6 +123,7 @@ var _ session.Socket = (*socket)(nil)
 // Next implements session.Socket. The context never ends: the library closes a
 // connection whose context does, and deadlines are the session's.
 func (s *socket) Next() (content io.Reader, binary bool, err error) {
+	s.unread = 0
 	kind, content, err := s.library.Reader(context.Background())
 	return content, kind == websocket.MessageBinary, err
 }

@@ -37,6 +37,11 @@ type Options struct {
 // server with few connections does not take the whole window to stop.
 const maxCloseSpacing = 100 * time.Millisecond
 
+// reconnectPause is how long a connection that comes during a drain is kept
+// before it is closed with 4200: official clients come back at once, and until
+// the load balancer has noticed they would come back here.
+const reconnectPause = 500 * time.Millisecond
+
 // refusalBacklog is how much a refused connection may have waiting: its last
 // frames and pongs.
 const refusalBacklog = 4 << 10
@@ -48,12 +53,12 @@ type Handler struct {
 	perAddress *ratelimit.PerAddress
 
 	draining atomic.Bool
-	open     atomic.Int64 // connections that were taken over from net/http
+	open     atomic.Int64 // connections from the first look at the request on; read without mu
 	refusals refusalCounts
 
 	mu       sync.Mutex
 	ended    sync.Cond // a connection has ended; on mu
-	running  int       // connections being served, refused ones included
+	running  int       // as open, for ended
 	sessions map[*session.Session]struct{}
 }
 
@@ -78,22 +83,32 @@ func IsUpgrade(r *http.Request) bool {
 // a refusal told by a close frame: a browser cannot see the status of a refused
 // upgrade, and pusher-js would retry for ever (§1.2).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.open.Add(1) // first, so that admit counts this connection
+	h.begin() // first, so that admit counts this connection and Drain waits for it
+	taken := false
+	defer func() {
+		if !taken {
+			h.end()
+		}
+	}()
 	verdict := h.admit(r)
 	network, client, err := h.accept(w, r, verdict)
 	if err != nil {
-		h.open.Add(-1)
 		h.o.Log.Debug("websocket handshake refused", "error", err)
 		return
 	}
-	h.mu.Lock()
-	h.running++
-	h.mu.Unlock()
+	taken = true
 	// The handler returns so that net/http lets go of the request and its buffers.
 	go func() { //nolint:contextcheck // a session outlives its request
 		defer h.end()
 		h.serve(verdict, network, client)
 	}()
+}
+
+func (h *Handler) begin() {
+	h.open.Add(1)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running++
 }
 
 func (h *Handler) end() {
@@ -127,6 +142,7 @@ func (h *Handler) accept(w http.ResponseWriter, r *http.Request, verdict admissi
 		return nil, nil, err
 	}
 	library.SetReadLimit(h.o.MessageBytes)
+	hj.conn.budget = 2*int(h.o.MessageBytes) + framingBytes
 	client.socket = socket{conn: hj.conn, library: library}
 	return hj.conn, client, nil
 }
@@ -139,6 +155,7 @@ type liveSocket struct {
 }
 
 func (s *liveSocket) control() {
+	s.unread = 0
 	if s.session != nil {
 		s.session.ControlReceived()
 	}
@@ -147,6 +164,9 @@ func (s *liveSocket) control() {
 func (h *Handler) serve(verdict admission, network *conn, client *liveSocket) {
 	if verdict.refusal != nil {
 		h.refusals.add(verdict.refusal.Code)
+		if *verdict.refusal == protocol.CloseReconnect {
+			time.Sleep(reconnectPause)
+		}
 		errorFrame := h.o.Session.ErrorBeforeClose || verdict.refusal.NeedsErrorFrame(verdict.version)
 		session.Refuse(network.Conn, network.out, client, *verdict.refusal, errorFrame)
 		return
@@ -155,7 +175,9 @@ func (h *Handler) serve(verdict admission, network *conn, client *liveSocket) {
 	client.session = s
 	h.add(s)
 	defer h.remove(s)
-	s.Serve()
+	if refusal := s.Serve(); refusal != nil {
+		h.refusals.add(refusal.Code)
+	}
 }
 
 func (h *Handler) add(s *session.Session) {
@@ -175,8 +197,8 @@ func (h *Handler) remove(s *session.Session) {
 
 // Drain refuses new connections with 4200 and closes the present ones with it,
 // in random order, spread evenly over the window, so that their reconnecting
-// does not come down on the other servers at once. It returns when every
-// connection has ended, or drops those that are left when ctx ends.
+// does not come down on the other servers at once. It returns when every session
+// has ended, and drops those that are left when ctx ends.
 func (h *Handler) Drain(ctx context.Context, window time.Duration) {
 	h.draining.Store(true)
 	open := h.snapshot()
@@ -196,7 +218,7 @@ func (h *Handler) Drain(ctx context.Context, window time.Duration) {
 		}
 		s.Close(protocol.CloseReconnect)
 	}
-	h.wait(ctx)
+	h.awaitSessions(ctx)
 }
 
 func (h *Handler) serving(s *session.Session) bool {
@@ -206,15 +228,24 @@ func (h *Handler) serving(s *session.Session) bool {
 	return ok
 }
 
-// wait returns when all connections have ended; from the end of ctx on it drops
-// them.
-func (h *Handler) wait(ctx context.Context) {
+func (h *Handler) awaitSessions(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() {
 		for _, s := range h.snapshot() {
 			s.Abort()
 		}
 	})
 	defer stop()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.sessions) > 0 {
+		h.ended.Wait()
+	}
+}
+
+// Wait returns when every connection has ended, refused ones included, which
+// takes a few seconds at most. Call it after Drain, when no requests come any
+// more.
+func (h *Handler) Wait() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for h.running > 0 {

@@ -90,6 +90,7 @@ func serve(t *testing.T, change func(*apps.App, *Options)) *testServer {
 		defer cancel()
 		s.handler.Drain(ctx, time.Second)
 		_ = server.Close()
+		s.handler.Wait()
 		<-served
 	})
 	return s

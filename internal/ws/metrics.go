@@ -18,10 +18,14 @@ var (
 		"Connections closed during the handshake, by close code.", []string{"code"}, nil)
 )
 
-// refusalCounts counts refusals by close code, all of which are 4000 … 4299.
+// refusalCounts counts refusals by close code: those of §1.5, 4000 … 4299.
 type refusalCounts struct{ byCode [300]atomic.Uint64 }
 
-func (c *refusalCounts) add(code int) { c.byCode[code-4000].Add(1) }
+func (c *refusalCounts) add(code int) {
+	if i := code - 4000; i >= 0 && i < len(c.byCode) {
+		c.byCode[i].Add(1)
+	}
+}
 
 // Describe implements prometheus.Collector.
 func (h *Handler) Describe(ch chan<- *prometheus.Desc) {
