@@ -14,9 +14,9 @@ import (
 // call back into the hub.
 type Subscriber interface {
 	// Deliver queues or writes the frames, in the order of the calls. The bytes
-	// are shared and must not be changed. An error means that the connection is
-	// too slow to take them; the hub then calls Close with 4100. A connection that
-	// is ending drops them and returns nil.
+	// are shared and must not be changed. An error means that the connection has
+	// no room for them and has taken none of them; the hub tries again or calls
+	// Close with 4100. A connection that is ending drops them and returns nil.
 	Deliver(protocol.Wire) error
 
 	// Close begins to end the connection for the given reason. The first reason

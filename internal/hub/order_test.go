@@ -19,6 +19,11 @@ import (
 func TestOrderUnderConcurrency(t *testing.T) {
 	const publishers, each, readers, rounds = 4, 300, 6, 40
 	f := newFixture(t, nil)
+	lame := f.connect() // before anybody publishes, so that there is something it cannot take
+	lame.mustSubscribe("private-a")
+	lame.mu.Lock()
+	lame.slow = true
+	lame.mu.Unlock()
 	var work sync.WaitGroup
 	for p := range publishers {
 		work.Go(func() {
@@ -48,11 +53,6 @@ func TestOrderUnderConcurrency(t *testing.T) {
 			}
 		})
 	}
-	lame := f.connect()
-	lame.mustSubscribe("private-a")
-	lame.mu.Lock()
-	lame.slow = true
-	lame.mu.Unlock()
 	work.Wait()
 	f.hub.drains.wait()
 
