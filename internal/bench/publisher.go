@@ -1,0 +1,242 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/auth"
+)
+
+// publisher makes signed requests over connections that are kept: as many as
+// have not arrived everywhere yet in a closed loop, at fixed times in an open
+// one. It works inside the engine, beside the subscribers, so that a request
+// wakes no other goroutine: an HTTP client would cost as much as the server.
+type publisher struct {
+	// set by newPublisher, immutable
+	path  string
+	host  string
+	pair  auth.Key
+	body  func(b []byte, sent int64, request uint64) []byte
+	open  bool // loop
+	limit int  // requests in flight
+
+	fleet *fleet // set before it is opened
+
+	// touched only inside the engine
+	clients  []*client // the connections
+	free     []*client
+	credits  int     // closed loop: requests that may be begun
+	due      []int64 // open loop: times of requests that wait for a free connection
+	stopped  bool
+	scratch  []byte
+	issued   uint64 // requests begun; their numbers are below
+	accepted uint64 // answered with 2xx
+	unsent   uint64 // due while too many waited
+	failures uint64
+	failure  string  // the first
+	lag      latency // open loop: from due to sent
+}
+
+const (
+	// maxDue is how many requests of an open loop may wait for a connection.
+	maxDue = 1 << 12
+
+	// maxFailures ends a run that measures nothing.
+	maxFailures = 100
+)
+
+func newPublisher(o *Options, t *target, endpoint string, body func([]byte, int64, uint64) []byte) *publisher {
+	p := &publisher{
+		path: t.api + endpoint, host: t.host, pair: o.Key, body: body,
+		open: o.Rate > 0, limit: o.InFlight, lag: newLatency(),
+	}
+	for range o.InFlight {
+		p.clients = append(p.clients, &client{poster: &poster{owner: p}})
+	}
+	p.free = append(p.free, p.clients...)
+	return p
+}
+
+// begin makes the first requests of a closed loop.
+func (p *publisher) begin() {
+	if !p.open {
+		p.credits = p.limit
+		p.pump()
+	}
+}
+
+// request makes one request of an open loop, which was due at a time.
+func (p *publisher) request(due int64) {
+	if p.stopped {
+		return
+	}
+	if len(p.due) >= maxDue {
+		p.unsent++
+		return
+	}
+	p.due = append(p.due, due)
+	p.pump()
+}
+
+// release lets the next request of a closed loop in: one has arrived everywhere,
+// or never will.
+func (p *publisher) release() {
+	if !p.open {
+		p.credits = min(p.credits+1, p.limit)
+		p.pump()
+	}
+}
+
+// stop makes no more requests. Those that wait are not counted as unsent: they
+// were due behind the end.
+func (p *publisher) stop() {
+	p.stopped = true
+	p.due = nil
+}
+
+// idle reports whether every request has been answered.
+func (p *publisher) idle() bool { return len(p.free) == len(p.clients) }
+
+// pump begins as many requests as it may.
+func (p *publisher) pump() {
+	for !p.stopped && len(p.free) > 0 {
+		sent := now()
+		switch {
+		case p.open && len(p.due) > 0:
+			p.lag.add(sent - p.due[0])
+			sent = p.due[0]
+			p.due = p.due[1:]
+		case !p.open && p.credits > 0:
+			p.credits--
+		default:
+			return
+		}
+		c := p.free[len(p.free)-1]
+		p.free = p.free[:len(p.free)-1]
+		p.send(c, sent)
+	}
+}
+
+func (p *publisher) send(c *client, sent int64) {
+	body := p.body(p.scratch[:0], sent, p.issued)
+	p.scratch = body
+	p.issued++
+	b := append(c.poster.out[:0], "POST "...)
+	b = append(b, p.path...)
+	b = append(b, '?')
+	b = append(b, auth.SignedQuery(p.pair, http.MethodPost, p.path, nil, body, time.Now())...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, p.host...)
+	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(len(body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	c.poster.out = append(b, body...)
+	c.poster.began = now()
+	if c.state == ready {
+		p.fleet.engine.write(c, c.poster.out)
+		return
+	}
+	c.poster.waiting = true // the server closed the connection, which it may
+	c.state = connecting
+	p.fleet.engine.dial(c)
+}
+
+// opened goes on once a connection is there again.
+func (p *publisher) opened(c *client) {
+	c.state = ready
+	if c.poster.waiting {
+		c.poster.waiting = false
+		p.fleet.engine.write(c, c.poster.out)
+	}
+}
+
+// answered frees the connection for the next request.
+func (p *publisher) answered(c *client, closes bool, err error) {
+	c.poster.began = 0
+	if closes {
+		p.fleet.end(c)
+	}
+	p.free = append(p.free, c)
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	p.accepted++
+	p.pump()
+}
+
+// lost gives up a connection, and the request on it.
+func (p *publisher) lost(c *client, err error) {
+	p.fleet.end(c)
+	c.poster.waiting = false
+	if c.poster.began != 0 {
+		c.poster.began = 0
+		p.free = append(p.free, c)
+		p.fail(fmt.Errorf("publish: %w", err))
+	}
+}
+
+// fail counts a failed request, which will arrive nowhere, and ends a run that
+// makes no sense.
+func (p *publisher) fail(err error) {
+	if p.failures++; p.failures == 1 {
+		p.failure = err.Error()
+	}
+	if p.failures >= maxFailures {
+		p.stop()
+		p.fleet.trouble = fmt.Errorf("%d requests failed, the first of them: %s", maxFailures, p.failure)
+		return
+	}
+	p.release()
+	p.pump()
+}
+
+// tick gives up requests that take too long.
+func (p *publisher) tick(late int64) {
+	for _, c := range p.clients {
+		if c.poster.began != 0 && c.poster.began < late {
+			p.lost(c, fmt.Errorf("no answer within %s", p.fleet.timeout))
+		}
+	}
+}
+
+// pace calls f at fixed times, with the time that it was due, until ctx ends.
+// Times that pass while f runs are made up for at once.
+func pace(ctx context.Context, rate float64, f func(due int64)) {
+	interval := float64(time.Second) / rate
+	begin := now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for i := 0; ; i++ {
+		due := begin + int64(float64(i)*interval)
+		if early := due - now(); early > 0 {
+			timer.Reset(time.Duration(early))
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+				return
+			}
+		} else if ctx.Err() != nil {
+			return
+		}
+		f(due)
+	}
+}
+
+// pacing runs pace beside other things until the returned function is called,
+// which waits for its end.
+func pacing(ctx context.Context, rate float64, f func(due int64)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		pace(ctx, rate, f)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

@@ -1,0 +1,243 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/auth"
+	"github.com/pipesocket/pipesocketd/internal/config"
+	"github.com/pipesocket/pipesocketd/internal/daemon"
+	"github.com/pipesocket/pipesocketd/internal/testkit"
+)
+
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+var readyLine = regexp.MustCompile(`(?m)^pipesocketd ready: public=(\S+)`)
+
+// serve runs a server in this process and returns its URL.
+func serve(t *testing.T, environ ...string) string {
+	t.Helper()
+	c, _, err := config.LoadWithOrigins(config.LoadOptions{Environ: append([]string{
+		"PIPESOCKETD_LISTEN=127.0.0.1:0", "PIPESOCKETD_OPS_LISTEN=127.0.0.1:0",
+		"PIPESOCKETD_APP_ID=77", "PIPESOCKETD_APP_KEY=some-key", "PIPESOCKETD_APP_SECRET=some-secret",
+		"PIPESOCKETD_APP_CLIENT_EVENTS=true",
+	}, environ...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.DrainWindow = 0
+	out := &output{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- daemon.Run(ctx, daemon.Options{Config: c, Log: slog.New(slog.DiscardHandler), Stdout: out, Version: "test"})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("server: %v", err)
+		}
+	})
+	testkit.WaitFor(t, func() bool { return readyLine.MatchString(out.String()) }, "the server")
+	return readyLine.FindStringSubmatch(out.String())[1]
+}
+
+const manyClientEvents = "PIPESOCKETD_APP_CLIENT_EVENT_RATE=1000000"
+
+// small returns options that take little time.
+func small(t *testing.T, scenario, url string) Options {
+	t.Helper()
+	s, ok := find(scenario)
+	if !ok {
+		t.Fatalf("no scenario %s", scenario)
+	}
+	o := s.Defaults
+	o.Scenario, o.URL, o.AppID = scenario, url, "77"
+	o.Key = auth.Key{Key: "some-key", Secret: "some-secret"}
+	o.Connections, o.Channels = min(o.Connections, 12), min(o.Channels, 5)
+	o.Slow, o.Churners = min(o.Slow, 2), min(o.Churners, 3)
+	o.Warmup, o.Duration, o.Timeout = 20*time.Millisecond, 150*time.Millisecond, 5*time.Second
+	o.Writer = []string{os.Args[0], writerArgument}
+	if runtime.GOOS == "linux" {
+		o.PID = os.Getpid()
+	}
+	return o
+}
+
+func (r *Result) value(name string) float64 {
+	i := slices.IndexFunc(r.Figures, func(f Figure) bool { return f.Name == name })
+	if i < 0 {
+		return -1
+	}
+	return r.Figures[i].Value
+}
+
+func TestScenarios(t *testing.T) {
+	url := serve(t, manyClientEvents)
+	tests := []struct {
+		name, scenario string
+		change         func(o *Options)
+		positive       []string // figures
+	}{
+		{"fan-out, closed loop", "fanout", nil, []string{figureDeliveries, "latency p50"}},
+		{"fan-out, open loop", "fanout", func(o *Options) { o.Rate = 200 }, []string{figureDeliveries, "latency p99"}},
+		{"fan-out without epoll", "fanout", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
+		{"large events", "fanout", func(o *Options) { o.Size = 10240 }, []string{figureDeliveries}},
+		{"channels", "channels", nil, []string{"events per second"}},
+		{"channels on few connections", "channels", func(o *Options) { o.Channels, o.Subscribers, o.Connections = 40, 3, 7 }, []string{figureDeliveries}},
+		{"batches", "batch", nil, []string{figureDeliveries}},
+		{"batches without epoll", "batch", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
+		{"client events", "clientevents", nil, []string{figureDeliveries, "latency p50"}},
+		{"client events, open loop", "clientevents", func(o *Options) { o.Rate = 300 }, []string{figureDeliveries}},
+		{"client events without epoll", "clientevents", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
+		{"presence", "presence", nil, []string{"joins and leaves per second", "join p50", "member_added p50"}},
+		{"presence without epoll", "presence", func(o *Options) { o.portable = true }, []string{"joins and leaves per second"}},
+		{"slow consumers", "slow", func(o *Options) { o.Timeout = 300 * time.Millisecond }, []string{figureDeliveries}},
+		{"slow consumers without epoll", "slow", func(o *Options) { o.portable, o.Timeout = true, 200*time.Millisecond }, []string{figureDeliveries}},
+		{"storm", "storm", nil, []string{"connections per second", "connect to handshake p50", "connect to subscribed max"}},
+		{"storm at a rate", "storm", func(o *Options) { o.Rate = 400 }, []string{"connections per second"}},
+		{"idle", "idle", nil, []string{"connections per second", "connect to subscribed p50"}},
+		{"limit, closed loop", "limit", nil, []string{figureDeliveries, "latency p50"}},
+		{"limit, open loop", "limit", func(o *Options) { o.Rate, o.FramesPerWrite = 400, 2 }, []string{figureDeliveries}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := small(t, tt.scenario, url)
+			if tt.change != nil {
+				tt.change(&o)
+			}
+			results, err := Run(t.Context(), o)
+			if err != nil || len(results) != 1 {
+				t.Fatalf("%d results, %v", len(results), err)
+			}
+			r := &results[0]
+			if a := &r.Accounting; !a.clean() || a.Delivered != a.Expected {
+				t.Errorf("accounting %+v", a)
+			}
+			for _, name := range tt.positive {
+				if r.value(name) <= 0 {
+					t.Errorf("%s is %v in %+v", name, r.value(name), r.Figures)
+				}
+			}
+		})
+	}
+}
+
+func TestFloorAndRuns(t *testing.T) {
+	o := small(t, "fanout", serve(t))
+	o.Runs, o.Floor = 2, true
+	results, err := Run(t.Context(), o)
+	if err != nil || len(results) != 6 {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	var names []string
+	for _, r := range results {
+		names = append(names, r.Scenario)
+		if !r.Accounting.clean() {
+			t.Errorf("%s: %+v", r.Setup, r.Accounting)
+		}
+	}
+	if want := []string{"fanout", "fanout", "limit", "limit", "limit", "limit"}; !slices.Equal(names, want) {
+		t.Errorf("scenarios %v", names)
+	}
+}
+
+func TestOverTLS(t *testing.T) {
+	certificate := testkit.Certificate(t)
+	key, err := x509.MarshalPKCS8PrivateKey(certificate.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, der []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	url := serve(t, "PIPESOCKETD_TLS_CERT_FILE="+write("c.pem", "CERTIFICATE", certificate.Certificate[0]),
+		"PIPESOCKETD_TLS_KEY_FILE="+write("k.pem", "PRIVATE KEY", key))
+	o := small(t, "channels", url)
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("an unknown certificate: %v", err)
+	}
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.roots = x509.NewCertPool()
+	o.roots.AddCert(leaf)
+	results, err := Run(t.Context(), o)
+	if err != nil || !results[0].Accounting.clean() || results[0].value(figureDeliveries) <= 0 {
+		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+func TestRunFailsWhenTheServerRefuses(t *testing.T) {
+	url := serve(t)
+	tests := []struct {
+		name, scenario string
+		change         func(o *Options)
+		want           string
+	}{
+		{"client events beyond the rate", "clientevents", func(o *Options) { o.Duration = 10 * time.Second }, "4301 Client event rejected due to rate limit"},
+		{"a wrong secret for requests", "fanout", func(o *Options) { o.Key.Secret = "wrong" }, "100 requests failed, the first of them: the server answered 401: Invalid signature"},
+		{"a wrong secret for channels", "clientevents", func(o *Options) { o.Key.Secret = "wrong" }, "refused by the server: "},
+		{"an unknown key", "fanout", func(o *Options) { o.Key.Key = "nobody" }, "closed by the server with 4001 Application does not exist"},
+		{"events that are too large", "fanout", func(o *Options) { o.Size = 10241 }, "the server answered 413: The data content of this event"},
+		{"no such path", "fanout", func(o *Options) { o.URL += "/elsewhere" }, "closed by the server with 4005 Path not found"},
+	}
+	for _, tt := range tests {
+		for _, portable := range []bool{false, true} {
+			t.Run(tt.name, func(t *testing.T) {
+				o := small(t, tt.scenario, url)
+				o.portable = portable
+				tt.change(&o)
+				_, err := Run(t.Context(), o)
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("error %v\nwant %s", err, tt.want)
+				}
+				if err != nil && strings.Contains(err.Error(), "some-secret") {
+					t.Errorf("the error tells the secret: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	o := small(t, "fanout", serve(t))
+	o.Duration = time.Hour
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Run(ctx, o); err == nil || ctx.Err() == nil {
+		t.Errorf("error %v", err)
+	}
+}

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package bench
+
+import (
+	"errors"
+	"time"
+)
+
+// processUsage needs /proc.
+func processUsage(int) (usage, error) {
+	return usage{}, errors.New("the cost of a process can be read on Linux only")
+}
+
+// machineCPU is not known here.
+func machineCPU() (used time.Duration, ok bool) { return 0, false }
