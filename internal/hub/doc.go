@@ -30,7 +30,8 @@
 //     is in the snapshot or is announced later, never both, never neither.
 //   - Notices are emitted in the order in which things happened on a channel,
 //     and alternate: occupied, vacated, occupied; added, removed, added.
-//   - No method waits for a socket or a webhook. Publish and ClientEvent wait
+//   - No method waits for a slow socket or a webhook; a round waits up to 25 ms for
+//     a busy one ([ErrBusy]). Publish and ClientEvent wait
 //     while a channel has more than 128 KiB pending, until the running round takes
 //     it: publishers are held back, nothing is dropped, and no more than one event
 //     goes over it.

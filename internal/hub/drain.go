@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -140,10 +141,9 @@ func (c *channel) endDrainingLocked() {
 	c.dropIfIdleLocked()
 }
 
-// A connection that has no room for a round is given patience after the round,
-// and looked at again every patienceStep. A burst can outrun a peer that reads,
-// over TLS above all, where every byte is encrypted on the way; a peer that does
-// not read costs its channel this pause once.
+// A busy connection without room for a round is given patience after it, and
+// looked at again every patienceStep: over TLS a burst can outrun a peer that
+// reads. One that does not read costs its channel this pause once.
 const (
 	patience     = 25 * time.Millisecond
 	patienceStep = time.Millisecond
@@ -157,11 +157,12 @@ type held struct {
 }
 
 // deliver gives the segment's frames to each of its subscribers in one piece.
-// Connections that have no room for it wait until the round is over, and are
-// closed if they have none after a while either.
+// Connections that have no room for it are closed after the round, so that ending
+// them costs the others nothing; busy ones are tried again before.
 func (seg *segment) deliver(stats *stats) {
 	all := seg.without(nil)
 	var late []held
+	var tooSlow []*Attachment
 	delivered := 0
 	for _, sub := range seg.subscribers {
 		frames, n := all, len(seg.entries)
@@ -173,11 +174,16 @@ func (seg *segment) deliver(stats *stats) {
 		}
 		there, err := sub.deliver(frames)
 		switch {
-		case err != nil:
+		case errors.Is(err, ErrBusy):
 			late = append(late, held{sub, frames, n})
+		case err != nil:
+			tooSlow = append(tooSlow, sub.to)
 		case there:
 			delivered += n
 		}
+	}
+	for _, a := range tooSlow {
+		a.Kick()
 	}
 	if len(late) > 0 {
 		delivered += deliverLate(late)

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"sync"
 
@@ -23,6 +24,12 @@ type Subscriber interface {
 	// wins.
 	Close(protocol.CloseError)
 }
+
+// ErrBusy in the error of [Subscriber.Deliver] says that the connection may be
+// slow only for the moment, since its bytes have to be worked on before they
+// leave, as over TLS. In a delivery round it gets some patience before it is
+// closed.
+var ErrBusy = errors.New("connection is busy")
 
 // Options are what a hub is made of.
 type Options struct {

@@ -24,8 +24,8 @@ type Publication struct {
 const maxPendingBytes = 128 << 10
 
 // Publish delivers an event to the channel's subscribers and keeps it on a cache
-// channel. It returns once the event is in order on its channel, before sockets
-// are written.
+// channel. It returns once the event is in order on its channel and, where there
+// are few subscribers, has been handed to them.
 func (h *Hub) Publish(app *apps.App, p Publication) {
 	h.tenant(app).publish(app, p, false)
 }
@@ -91,7 +91,8 @@ func (t *tenant) tryPublish(
 
 // fullLocked returns nil if the channel takes another event, otherwise what a
 // publisher has to wait for without the lock. It is closed when the running
-// round takes what is pending, which depends on no socket and no publisher.
+// round takes what is pending, which depends on no publisher, and on busy sockets
+// for their patience only.
 func (c *channel) fullLocked() <-chan struct{} {
 	if c.pendingBytes <= maxPendingBytes {
 		return nil

@@ -2,15 +2,21 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // ErrSlow is returned by [Outbox.Deliver] when the backlog is at its limit.
 var ErrSlow = errors.New("connection is too slow: backlog is full")
+
+// errBusy is [ErrSlow] of a connection that cannot be written directly: the
+// flusher may be behind rather than the peer.
+var errBusy = fmt.Errorf("%w: %w", ErrSlow, hub.ErrBusy)
 
 // flushBytes is how much of the backlog one write takes at most, except for a
 // single larger piece. What a write has begun cannot be taken back when a slow
@@ -127,6 +133,9 @@ func (o *Outbox) Wait() { o.flusher.Wait() }
 func (o *Outbox) writeLocked(w protocol.Wire) error {
 	if o.flushing || o.direct == nil {
 		if !o.hasRoomLocked(len(w)) {
+			if o.direct == nil {
+				return errBusy
+			}
 			return ErrSlow
 		}
 		o.enqueueLocked(w)

@@ -1,0 +1,75 @@
+package hub
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+)
+
+// busy is a subscriber that has no room for the first so many deliveries of the
+// event "e".
+type busy struct {
+	client
+	refuse int
+}
+
+func (b *busy) Deliver(w protocol.Wire) error {
+	b.mu.Lock()
+	full := b.refuse > 0 && len(b.frames) > 0
+	if full {
+		b.refuse--
+	}
+	b.mu.Unlock()
+	if full {
+		return ErrBusy
+	}
+	return b.client.Deliver(w)
+}
+
+func TestBusyConnectionsGetPatience(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		refuse int
+		took   time.Duration
+		code   int
+	}{
+		{"one that makes room in time stays and gets the event", 10, 11 * patienceStep, 0},
+		{"one that does not is closed with 4100", 1_000_000, patience, 4100},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				f := newFixture(t, nil)
+				b := &busy{client: client{t: t}, refuse: c.refuse}
+				a, err := f.hub.Attach(f.app, b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(a.Detach)
+				b.a = a
+				b.mustSubscribe("c")
+				other := f.connect()
+				other.mustSubscribe("c")
+				other.take()
+				start := time.Now()
+				go f.publish("c", "e", "1")
+				synctest.Wait()
+				if got := other.events(); len(got) != 1 || time.Since(start) != 0 {
+					t.Errorf("the other got %q after %v", got, time.Since(start))
+				}
+				f.publish("c", "e", "2")
+				f.hub.drains.wait()
+				if took := time.Since(start); took < c.took-patienceStep || took > 2*patience {
+					t.Errorf("took %v, want about %v", took, c.took)
+				}
+				if code := b.closedWith(); code != c.code {
+					t.Errorf("closed with %d, want %d", code, c.code)
+				}
+				if got := len(b.take()); (c.code == 0) != (got == 3) {
+					t.Errorf("it got %d frames", got)
+				}
+			})
+		})
+	}
+}
