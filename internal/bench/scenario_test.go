@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -12,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,23 +19,6 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/daemon"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
-
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
 
 var readyLine = regexp.MustCompile(`(?m)^pipesocketd ready: public=(\S+)`)
 
@@ -53,7 +34,7 @@ func serve(t *testing.T, environ ...string) string {
 		t.Fatal(err)
 	}
 	c.DrainWindow = 0
-	out := &output{}
+	out := &testkit.Output{}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

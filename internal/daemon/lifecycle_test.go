@@ -19,7 +19,7 @@ func options(change func(*config.Config)) Options {
 	if change != nil {
 		change(c)
 	}
-	return Options{Config: c, Log: slog.New(slog.DiscardHandler), Stdout: &output{}, Version: "test"}
+	return Options{Config: c, Log: slog.New(slog.DiscardHandler), Stdout: &testkit.Output{}, Version: "test"}
 }
 
 // An orchestrator starts a server again only if it tells that it failed.
@@ -44,7 +44,7 @@ func TestFailedPartIsTheErrorOfServing(t *testing.T) {
 }
 
 // hangupWhenReady sends this process a SIGHUP as soon as the ready line is there.
-type hangupWhenReady struct{ output }
+type hangupWhenReady struct{ testkit.Output }
 
 func (o *hangupWhenReady) Write(p []byte) (int, error) {
 	if bytes.HasPrefix(p, []byte("pipesocketd ready:")) {
@@ -52,7 +52,7 @@ func (o *hangupWhenReady) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return o.output.Write(p)
+	return o.Output.Write(p)
 }
 
 func TestHangupRightAfterTheReadyLine(t *testing.T) {

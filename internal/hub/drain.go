@@ -24,8 +24,9 @@ type entry struct {
 	except *Attachment // nil for nobody
 }
 
-// fewSubscribers is up to how many a round is run by the caller itself, who is
-// held up for less than a millisecond. A goroutine would cost more than the
+// fewSubscribers is up to how many a round is run by the caller itself. With some
+// 10 µs a delivery that holds it up for less than a millisecond, a busy TLS
+// connection's patience apart. A goroutine would cost more than the
 // deliveries, and events that one publisher sends one after another on several
 // channels would reach a connection in any order.
 const fewSubscribers = 64
