@@ -128,8 +128,11 @@ for (const broadcaster of ['pusher', 'reverb']) {
 
   test(`Laravel Echo (${broadcaster}) calls the error callback when the server refuses (P-088, P-090)`, async (t) => {
     const app = await echo(t, broadcaster, { mode: 'forge', user: { id: '1' } });
-    for (const channel of [app.private(fresh('secret.')), app.join(fresh('room.'))]) {
-      const error = await calls((callback) => channel.error(callback))();
+    // Both listen before either is waited for: the refusals may arrive together.
+    const refusals = [app.private(fresh('secret.')), app.join(fresh('room.'))]
+      .map((channel) => calls((callback) => channel.error(callback)));
+    for (const refused of refusals) {
+      const error = await refused();
       assert.equal(error.type, 'AuthError');
       assert.equal(error.status, 401);
     }
