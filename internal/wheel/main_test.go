@@ -1,0 +1,9 @@
+package wheel
+
+import (
+	"testing"
+
+	"github.com/pipesocket/pipesocketd/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
