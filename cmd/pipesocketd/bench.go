@@ -19,6 +19,7 @@ import (
 const writerCommand = "limit-writer"
 
 func (p *program) benchCommand() *cobra.Command {
+	var compare bool
 	parent := &cobra.Command{
 		Use:   "bench",
 		Short: "Put load on a server of the Pusher protocol and measure what it costs",
@@ -28,9 +29,20 @@ func (p *program) benchCommand() *cobra.Command {
 		Example: "  pipesocketd bench fanout --pid $(pidof pipesocketd) --floor --runs 3\n" +
 			"  pipesocketd bench fanout --rate 50 --json before.json\n" +
 			"  pipesocketd bench compare before.json after.json",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if compare {
+				return cobra.ExactArgs(2)(cmd, args)
+			}
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if compare {
+				return p.compareReports(args[0], args[1])
+			}
+			return cmd.Help()
+		},
 	}
+	parent.Flags().BoolVar(&compare, "compare", false, "compare the two reports that follow, as the command of this name does")
 	for _, scenario := range bench.Scenarios() {
 		parent.AddCommand(p.scenarioCommand(scenario))
 	}
@@ -95,6 +107,8 @@ func loadFlags(flags *pflag.FlagSet, o *bench.Options) {
 	flags.IntVar(&o.InFlight, "in-flight", o.InFlight, "requests or events in flight: not arrived everywhere at --rate 0, else not answered")
 	flags.IntVar(&o.Connecting, "connecting", o.Connecting, "connects at the same time")
 	flags.IntVar(&o.FramesPerWrite, "frames-per-write", o.FramesPerWrite, "frames in one write")
+	flags.StringVar(&o.Metrics, "metrics", "", "URL of the server's metrics, such as http://127.0.0.1:9601/metrics, to tell the parts of its memory")
+	flags.DurationVar(&o.Settle, "settle", o.Settle, "time for which the server's memory must be steady before it is read, at most a minute later than that; 0 does not wait")
 	flags.BoolVar(&o.Floor, "floor", o.Floor, "also measure bare writes of the same frames to as many sockets")
 }
 
@@ -148,17 +162,21 @@ func (p *program) compareCommand() *cobra.Command {
 		Short: "Compare the medians of two reports",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			first, err := bench.ReadReport(args[0])
-			if err != nil {
-				return failure(err)
-			}
-			second, err := bench.ReadReport(args[1])
-			if err != nil {
-				return failure(err)
-			}
-			return wrapFailure(bench.Compare(p.stdout, first, second))
+			return p.compareReports(args[0], args[1])
 		},
 	}
+}
+
+func (p *program) compareReports(first, second string) error {
+	a, err := bench.ReadReport(first)
+	if err != nil {
+		return failure(err)
+	}
+	b, err := bench.ReadReport(second)
+	if err != nil {
+		return failure(err)
+	}
+	return wrapFailure(bench.Compare(p.stdout, a, b))
 }
 
 func (p *program) limitWriterCommand() *cobra.Command {

@@ -23,12 +23,13 @@ func TestBenchCommandLine(t *testing.T) {
 		{"unknown scenario", []string{"fan"}, 2, `unknown command "fan"`},
 		{"flag of another scenario", []string{"fanout", "--batch", "3"}, 2, "unknown flag: --batch"},
 		{"the floor needs no server", []string{"limit", "--url", "http://127.0.0.1"}, 2, "unknown flag: --url"},
-		{"bad value", []string{"fanout", "--size", "1"}, 1, "--size must be 64 to 131072, not 1"},
+		{"bad value", []string{"fanout", "--size", "1"}, 1, "--size must be 16 to 131072, not 1"},
 		{"a key without its secret", []string{"fanout", "--key", "k"}, 2, "--key and --secret are given together"},
 		{"another machine", []string{"fanout", "--url", "http://192.0.2.1"}, 1, "is not this machine: load is put on a server elsewhere only with --allow-remote"},
 		{"no server", []string{"fanout", "--url", "http://127.0.0.1:1"}, 1, "connect: connection refused"},
 		{"a file that is no report", []string{"fanout", "--json", other}, 2, "is not a report of this tool"},
 		{"compare without a second", []string{"compare", other}, 2, "accepts 2 arg(s), received 1"},
+		{"the flag without a second", []string{"--compare", other}, 2, "accepts 2 arg(s), received 1"},
 		{"compare a file that is not there", []string{"compare", "none.json", other}, 1, "read report: open none.json"},
 		{"compare a file that is no report", []string{"compare", other, other}, 1, "is not a report of this tool"},
 		{"writer without options", []string{writerCommand}, 1, "an option is out of its bounds"},
@@ -104,8 +105,10 @@ func TestBenchCompare(t *testing.T) {
 		}
 		return path
 	}
-	got := command(t, nil, "", "bench", "compare", report(4), report(3))
-	if got.code != 0 || !strings.Contains(got.stdout, "| cost | s | 4.00 | 3.00 | 0.75 | better |") {
-		t.Errorf("%+v", got)
+	for _, name := range []string{"compare", "--compare"} {
+		got := command(t, nil, "", "bench", name, report(4), report(3))
+		if got.code != 0 || !strings.Contains(got.stdout, "| cost | s | 4.00 | 3.00 | 0.75 | better |") {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

@@ -37,6 +37,7 @@ type client struct {
 	opened   bool  // has been ready before
 	began    int64 // when the connect began
 	socketID protocol.SocketID
+	asked    int // subscriptions asked for
 	awaited  int // subscriptions not yet confirmed
 
 	// owned by the engine

@@ -49,10 +49,12 @@ type clientEvents struct {
 
 func newClientEvents(o *Options) *clientEvents {
 	const before = `{"event":"client-tick","channel":"` + string(clientEventChannel) + `","data":"`
-	payload := appendData([]byte(before), 0, 0, padding(o.Size))
+	data := newEventData(o.Size)
+	payload := data.append([]byte(before), 0, 0)
 	e := &clientEvents{
 		members: o.Connections, closed: o.Rate == 0,
-		frame:   newStampedFrame(append(payload, `"}`...), len(before)+len(dataBefore)),
+		frame:   newStampedFrame(append(payload, `"}`...), data, len(before)),
+		find:    data.finder(),
 		tallies: make([]tally, o.Connections),
 		latency: newLatency(),
 	}

@@ -2,32 +2,10 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
-
-var idleScenario = Scenario{
-	Name:    "idle",
-	Summary: "Connections that do nothing: what each costs in memory and to make; needs a fresh server",
-	Defaults: defaults(func(o *Options) {
-		o.Connections, o.Channels, o.Connecting, o.Warmup = 5000, 500, 32, 10*time.Second
-	}),
-	Flags: []string{"connections", "channels", "connecting"},
-	setup: func(o *Options) string {
-		return fmt.Sprintf("%d connections on %d channels, %d connecting at a time", o.Connections, o.Channels, o.Connecting)
-	},
-	connections: func(o *Options) int { return o.Connections },
-	check: func(o *Options) error {
-		if o.Runs > 1 {
-			return errors.New("idle needs a fresh server for each run, since memory is not given back at once: --runs must be 1; --json collects runs")
-		}
-		return someConnections(o)
-	},
-	run: runIdle,
-}
 
 var stormScenario = Scenario{
 	Name:    "storm",
@@ -103,33 +81,6 @@ func (r *run) connectFigures(f *fleet, w window) {
 		res.Figures = append(res.Figures, f.subscribed.figures("connect to subscribed")...)
 		r.account(f, counts{}, 0, 0)
 	})
-}
-
-// runIdle reads the server's memory once it has settled, which takes the warm-up
-// time, and its CPU time after that.
-func runIdle(ctx context.Context, r *run) error {
-	f := r.connects()
-	defer f.close()
-	connected, err := r.connect(ctx, f)
-	if err != nil {
-		return err
-	}
-	settled, err := r.measure(ctx, f, nil, func(int64) {})
-	if err != nil {
-		return err
-	}
-	res := r.result
-	if r.o.PID != 0 {
-		n, empty := float64(r.o.Connections), float64(connected.from.server.rss)
-		res.add("server RSS per connection", "KiB", (float64(settled.to.server.rss)-empty)/1024/n, Lower)
-		res.add("server RSS per connection, just connected", "KiB", (float64(connected.to.server.rss)-empty)/1024/n, Lower)
-		res.add("empty server RSS", "MiB", empty/(1<<20), Lower)
-		res.add("server CPU per idle connection and hour", "ms", settled.cpu().Seconds()*1000/n*3600/settled.seconds(), Lower)
-	} else {
-		res.warn("without --pid neither memory nor CPU time of the server is known")
-	}
-	r.connectFigures(f, connected)
-	return nil
 }
 
 func runStorm(ctx context.Context, r *run) error {

@@ -98,9 +98,7 @@ func (f *fleet) control(c *client, name, msg []byte, at int64) {
 			f.handler.control(c, name, msg, at)
 			return
 		}
-		if c.awaited--; c.awaited == 0 {
-			f.arrive(c, at)
-		}
+		f.confirmed(c, at)
 	default:
 		f.handler.control(c, name, msg, at)
 	}
@@ -127,14 +125,9 @@ func (f *fleet) greet(c *client, msg []byte, at int64) {
 	}
 	c.socketID = data.SocketID
 	f.established.add(at - c.began)
-	if len(c.channels) == 0 {
+	if len(c.channels) == 0 || f.phase == connectOnly {
 		f.arrive(c, at)
 		return
 	}
-	c.state, c.awaited = subscribing, len(c.channels)
-	var out []byte
-	for _, channel := range c.channels {
-		out = appendFrame(out, opText, c.subscription(f.pair, channel))
-	}
-	f.write(c, out)
+	f.subscribe(c)
 }

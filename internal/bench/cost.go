@@ -42,7 +42,7 @@ func (r *run) generator(w window) {
 	self := w.self().Seconds() / w.seconds()
 	res.add("generator CPU", "cores", self, "")
 	if w.to.waited >= 0 {
-		busy := 1 - float64(w.to.waited-w.from.waited)/1e9/w.seconds()
+		busy := max(1-float64(w.to.waited-w.from.waited)/1e9/w.seconds(), 0)
 		res.add("generator busy reading", "%", 100*busy, "")
 		if busy > busyEngine {
 			res.warn("the generator was busy reading %.0f %% of the time: rates and latencies show the generator, only the CPU figures the server", 100*busy)

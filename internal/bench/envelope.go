@@ -10,10 +10,19 @@ import (
 // envelopeStart is how most servers begin every message.
 var envelopeStart = []byte(`{"event":"`)
 
+// envelopeEvent stands once in a message whose data is a string: there its
+// quotes are escaped.
+var envelopeEvent = envelopeStart[1:]
+
 // eventName returns the name of a message's event, nil if it has none. Only
-// messages that begin unusually are parsed.
+// messages that are written unusually are parsed.
 func eventName(msg []byte) []byte {
-	if rest, ok := bytes.CutPrefix(msg, envelopeStart); ok {
+	rest, ok := bytes.CutPrefix(msg, envelopeStart)
+	if !ok {
+		_, rest, ok = bytes.Cut(msg, envelopeEvent)
+		ok = ok && !bytes.Contains(rest, envelopeEvent) && !bytes.Contains(msg, nestedData)
+	}
+	if ok {
 		if end := bytes.IndexAny(rest, `"\`); end >= 0 && rest[end] == '"' {
 			return rest[:end]
 		}
@@ -26,6 +35,9 @@ func eventName(msg []byte) []byte {
 	}
 	return []byte(envelope.Event)
 }
+
+// nestedData begins data that is no string, in which anything may stand.
+var nestedData = []byte(`"data":{`)
 
 // reservedPrefix begins the names of the protocol's own events.
 var reservedPrefix = []byte("pusher")

@@ -4,14 +4,17 @@ import "testing"
 
 func TestEventName(t *testing.T) {
 	for msg, want := range map[string]string{
-		`{"event":"tick","channel":"c"}`:      "tick",
-		`{"channel":"c","event":"tick"}`:      "tick",
-		`{ "event" : "tick" }`:                "tick",
-		`{"event":"a\"b","data":""}`:          `a"b`,
-		`{"event":"pusher:pong","data":"{}"}`: "pusher:pong",
-		`{"event":"open`:                      "",
-		`not JSON`:                            "",
-		`{"event":7}`:                         "",
+		`{"event":"tick","channel":"c"}`:                            "tick",
+		`{"channel":"c","event":"tick"}`:                            "tick",
+		`{"channel":"c","data":"{\"event\":\"x\"}","event":"tick"}`: "tick",
+		`{"data":{"event":"x"},"event":"tick"}`:                     "tick",
+		`{"data":{"event":"x"}}`:                                    "",
+		`{ "event" : "tick" }`:                                      "tick",
+		`{"event":"a\"b","data":""}`:                                `a"b`,
+		`{"event":"pusher:pong","data":"{}"}`:                       "pusher:pong",
+		`{"event":"open`:                                            "",
+		`not JSON`:                                                  "",
+		`{"event":7}`:                                               "",
 	} {
 		if got := string(eventName([]byte(msg))); got != want {
 			t.Errorf("event of %s is %q, want %q", msg, got, want)

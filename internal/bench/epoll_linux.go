@@ -34,7 +34,14 @@ type epoll struct {
 const (
 	readBuffer = 128 << 10 // for one read, besides the beginning of a frame
 	eventBatch = 128       // sockets that are read before what was posted is run
+	maxReads   = 8         // of one socket before others are looked at
 	wakeIndex  = -1
+
+	// edge tells of a socket when something is added to it, not as long as there
+	// is something: the kernel then looks at each once per message, not twice.
+	edge = 1 << 31 // EPOLLET, which package syscall has as a negative number
+
+	hungUp = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 )
 
 func newEpoll(f *fleet) (*epoll, error) {
@@ -96,8 +103,8 @@ func (e *epoll) handle(event *syscall.EpollEvent) {
 	if c.fd >= 0 && event.Events&syscall.EPOLLOUT != 0 {
 		e.writable(c)
 	}
-	if c.fd >= 0 && event.Events&(syscall.EPOLLIN|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
-		e.read(c)
+	if c.fd >= 0 && event.Events&(syscall.EPOLLIN|hungUp) != 0 {
+		e.readAll(c, event.Events&hungUp != 0)
 	}
 }
 
@@ -113,24 +120,42 @@ func (e *epoll) runQueue() bool {
 	return !stopped || len(queue) > 0
 }
 
-func (e *epoll) read(c *client) {
+// readAll reads until nothing is left, as the poll tells of a socket only when
+// something is added. A short read has taken everything, which saves asking
+// again, unless there is an end to be read too.
+func (e *epoll) readAll(c *client, toEnd bool) {
+	fd := c.fd
+	for range maxReads {
+		full := e.read(c)
+		if c.fd != fd || !full && !toEnd {
+			return
+		}
+	}
+	e.watch(c, syscall.EPOLL_CTL_MOD, syscall.EPOLLIN) // others first; it is told of again
+}
+
+// read reads once and reports whether the socket may hold more.
+func (e *epoll) read(c *client) (more bool) {
 	kept := copy(e.buffer, c.tail)
 	n, errno := readNow(c.fd, e.buffer[kept:kept+readBuffer])
 	switch {
-	case errno == syscall.EAGAIN || errno == syscall.EINTR:
-		return
+	case errno == syscall.EAGAIN:
+		return false
+	case errno == syscall.EINTR:
+		return true
 	case errno != 0:
 		e.f.lose(c, fmt.Errorf("read: %w", errno))
-		return
+		return false
 	case n == 0:
 		e.f.lose(c, errors.New("the connection ended without a close frame"))
-		return
+		return false
 	}
 	b := e.buffer[:kept+n]
 	used := e.f.received(c, b, now())
 	if c.fd >= 0 {
 		c.tail = append(c.tail[:0], b[used:]...)
 	}
+	return n == readBuffer
 }
 
 func (e *epoll) writable(c *client) {
@@ -154,7 +179,7 @@ func (e *epoll) writable(c *client) {
 }
 
 func (e *epoll) watch(c *client, operation int, events uint32) {
-	event := syscall.EpollEvent{Events: events, Fd: int32(c.index)}
+	event := syscall.EpollEvent{Events: events | edge | syscall.EPOLLRDHUP, Fd: int32(c.index)}
 	if err := syscall.EpollCtl(e.poll, operation, c.fd, &event); err != nil {
 		e.f.lose(c, fmt.Errorf("watch socket: %w", err))
 	}

@@ -33,10 +33,14 @@ type fleet struct {
 	engine  engine
 	upgrade []byte
 	accept  string
-	allUp   chan struct{} // closed when every client is ready
-	failed  chan error    // capacity 1: why opening cannot go on; never closed
+	failed  chan error // capacity 1: why opening cannot go on; never closed
+
+	// allUp is closed when every client is ready. Replaced inside the engine while
+	// nobody waits for it.
+	allUp chan struct{}
 
 	// touched only inside the engine
+	phase       phase
 	clients     []*client
 	handler     handler
 	next        int // client to open
@@ -53,6 +57,15 @@ type fleet struct {
 	trouble     error      // why the run makes no sense any more
 	publisher   *publisher // whose connections are among the clients, may be nil
 }
+
+// phase is what opening a fleet comes to.
+type phase uint8
+
+const (
+	whole         phase = iota // connect and subscribe
+	connectOnly                // connect, and leave the subscriptions for later
+	subscribeOnly              // catch up on them
+)
 
 type fleetCounts struct {
 	received, sent uint64 // bytes of WebSocket traffic
@@ -148,11 +161,19 @@ func (f *fleet) fill() {
 	for f.opening < f.limit && f.next < len(f.clients) && !f.closing && (!f.paced || f.next < f.allowed) {
 		c := f.clients[f.next]
 		f.next++
+		if f.phase == subscribeOnly && len(c.channels) == 0 {
+			continue
+		}
 		f.opening++
-		c.state, c.began = connecting, now()
+		c.began = now()
 		if f.counts.beganAt == 0 {
 			f.counts.beganAt = c.began
 		}
+		if f.phase == subscribeOnly {
+			f.subscribe(c)
+			continue
+		}
+		c.state = connecting
 		f.engine.dial(c)
 	}
 }
@@ -183,6 +204,7 @@ func (f *fleet) arrive(c *client, at int64) {
 	f.opening--
 	f.counts.readyAt = at
 	if f.ready++; f.ready == len(f.clients) {
+		f.phase = whole
 		close(f.allUp)
 		return
 	}
@@ -203,7 +225,7 @@ func (f *fleet) lose(c *client, err error) {
 	f.end(c)
 	switch {
 	case f.closing:
-	case state < ready:
+	case state < ready || f.phase == subscribeOnly:
 		f.closing = true
 		f.failed <- fmt.Errorf("connection %d of %d: %w", c.index+1, len(f.clients), err)
 	case c.slow:

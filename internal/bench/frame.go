@@ -115,19 +115,21 @@ func mask(b []byte, at int) {
 // stampedFrame is a prepared masked frame whose stamp is replaced for each use.
 type stampedFrame struct {
 	bytes []byte
+	data  eventData
 	head  int // where the payload begins
 	stamp int // where its stamp begins, counted in the payload
 }
 
-func newStampedFrame(payload []byte, stamp int) *stampedFrame {
+// newStampedFrame returns a frame whose data begins at offset data of payload.
+func newStampedFrame(payload []byte, d eventData, data int) *stampedFrame {
 	b := appendFrame(nil, opText, payload)
-	return &stampedFrame{bytes: b, head: len(b) - len(payload), stamp: stamp}
+	return &stampedFrame{bytes: b, data: d, head: len(b) - len(payload), stamp: data + d.stampAt()}
 }
 
 // with returns the frame with a new stamp. It is valid until the next call.
 func (s *stampedFrame) with(sent int64, number uint64) []byte {
 	at := s.head + s.stamp
-	putStamp(s.bytes[at:], sent, number)
-	mask(s.bytes[at:at+stampLen], s.stamp)
+	s.data.put(s.bytes[at:], sent, number)
+	mask(s.bytes[at:at+s.data.stampLen()], s.stamp)
 	return s.bytes
 }

@@ -91,12 +91,12 @@ func TestAppendFrame(t *testing.T) {
 }
 
 func TestStampedFrame(t *testing.T) {
-	for _, before := range []string{"", "a", "ab", "abc"} {
-		payload := before + strings.Repeat("0", stampLen) + "after"
-		f := newStampedFrame([]byte(payload), len(before))
-		for _, number := range []uint64{1, 987_654_321_012} {
+	for i, before := range []string{"", "a", "ab", "abc", "", "a"} {
+		d := newEventData([]int{64, 100, 200, 256, 16, 30}[i])
+		f := newStampedFrame(append(d.append([]byte(before), 0, 0), "after"...), d, len(before))
+		for _, number := range []uint64{1, 87_654_321_012} {
 			_, got := unmask(t, f.with(1_700_000_000_000_000_001, number))
-			want := before + string(appendStamp(nil, 1_700_000_000_000_000_001, number)) + "after"
+			want := string(d.append([]byte(before), 1_700_000_000_000_000_001, number)) + "after"
 			if string(got) != want {
 				t.Errorf("stamped %q, want %q", got, want)
 			}

@@ -34,15 +34,16 @@ var limitScenario = Scenario{
 }
 
 // floorsOf returns the floors to compare a scenario with: one write for each
-// delivery, and in a closed loop also as many deliveries in one write as there
-// may be.
+// delivery, and in a closed loop on one channel also as many deliveries in one
+// write as there may be.
 func floorsOf(o *Options) []Options {
 	floor := *o
 	floor.Scenario, floor.FramesPerWrite, floor.Batch, floor.Floor = limitScenario.Name, 1, 1, false
 	scenario, _ := find(o.Scenario)
 	floor.Connections = scenario.connections(o)
 	if o.Scenario == channelsScenario.Name || o.Scenario == batchScenario.Name {
-		floor.Rate = 0 // rounds over all connections, not requests
+		floor.Rate = 0          // rounds over all connections, not requests
+		return []Options{floor} // events in flight are for different connections
 	}
 	all := []Options{floor}
 	if floor.Rate == 0 && floor.InFlight > 1 {
@@ -122,7 +123,7 @@ func runLimit(ctx context.Context, r *run) error {
 	s := shape{channels: 1, subscribers: o.Connections, connections: o.Connections, batch: 1}
 	issued := uint64(math.MaxUint64) // the writer counts
 	credit := []byte{1}
-	t := newTraffic(s, &issued, func() {
+	t := newTraffic(s, newEventData(o.Size), &issued, func() {
 		if o.Rate == 0 {
 			_, _ = w.control.Write(credit) // a writer that is gone shows in its end
 		}

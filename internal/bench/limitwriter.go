@@ -19,6 +19,7 @@ const (
 // those that a server sends for an event of the fan-out scenario.
 type limitWriter struct {
 	sockets []*rawSocket
+	data    eventData
 	frames  []byte // FramesPerWrite of them
 	stamps  []int  // where the stamp of each begins
 	written uint64 // frames to each socket
@@ -63,12 +64,12 @@ func ServeLimit(ctx context.Context, o Options, in io.Reader, out io.Writer) err
 }
 
 func newLimitWriter(o *Options) *limitWriter {
-	w := &limitWriter{}
+	w := &limitWriter{data: newEventData(o.Size)}
 	const before = `{"event":"tick","channel":"load-0","data":"`
-	payload := append(appendData([]byte(before), 0, 0, padding(o.Size)), `"}`...)
+	payload := append(w.data.append([]byte(before), 0, 0), `"}`...)
 	for range o.FramesPerWrite {
 		w.frames = appendServerFrame(w.frames, payload)
-		w.stamps = append(w.stamps, len(w.frames)-len(payload)+len(before)+len(dataBefore))
+		w.stamps = append(w.stamps, len(w.frames)-len(payload)+len(before)+w.data.stampAt())
 	}
 	return w
 }
@@ -100,7 +101,7 @@ func (w *limitWriter) accept(listener *net.TCPListener, count int) error {
 func (w *limitWriter) round() error {
 	at := now()
 	for _, stamp := range w.stamps {
-		putStamp(w.frames[stamp:], at, w.written)
+		w.data.put(w.frames[stamp:], at, w.written)
 		w.written++
 	}
 	for _, s := range w.sockets {

@@ -36,9 +36,11 @@ type Options struct {
 	Duration time.Duration // of the measurement
 	Timeout  time.Duration // of a connect, a request and the wait for the last deliveries
 
-	PID   int  // the server's process, 0 if its cost is not to be measured
-	Runs  int  // repetitions
-	Floor bool // also measure the floor with the same connections, size and rate
+	PID     int           // the server's process, 0 if its cost is not to be measured
+	Metrics string        // URL of the server's metrics, "" if they are not to be read
+	Settle  time.Duration // how long the server's memory must be steady to be read; 0 does not wait
+	Runs    int           // repetitions
+	Floor   bool          // also measure the floor with the same connections, size and rate
 
 	// Writer is the command that runs [ServeLimit] with its arguments appended.
 	Writer []string
@@ -53,7 +55,7 @@ type Options struct {
 
 // Bounds of options.
 const (
-	minSize      = 64 // holds number and time
+	minSize      = len(stampMark) + compactDigits
 	maxSize      = 128 << 10
 	maxCount     = 1 << 20
 	maxInFlight  = 1 << 10
@@ -91,6 +93,7 @@ func (o *Options) validate() error {
 	check(o.PID >= 0, "--pid must be a process id, not %d", o.PID)
 	length("warmup", o.Warmup, 0)
 	length("duration", o.Duration, time.Millisecond)
+	length("settle", o.Settle, 0)
 	length("timeout", o.Timeout, time.Millisecond)
 	return errors.Join(faults...)
 }

@@ -30,13 +30,16 @@ func TestRunRefuses(t *testing.T) {
 		want           string
 	}{
 		{"an unknown scenario", "nope", nil, `there is no scenario "nope"`},
-		{"data that is too small", "fanout", func(o *Options) { o.Size = 10 }, "--size must be 64 to 131072, not 10"},
+		{"data that is too small", "fanout", func(o *Options) { o.Size = 10 }, "--size must be 16 to 131072, not 10"},
 		{"too many in flight", "fanout", func(o *Options) { o.InFlight = 5000 }, "--in-flight must be 1 to 1024"},
 		{"a negative rate", "fanout", func(o *Options) { o.Rate = -1 }, "--rate must be 0 to 1000000"},
 		{"several faults", "fanout", func(o *Options) { o.Runs, o.Duration = 0, 0 }, "--runs must be 1 to 1000, not 0\n--duration must be 1ms"},
 		{"no connections", "fanout", func(o *Options) { o.Connections = 0 }, "--connections must be at least 1"},
 		{"one member", "clientevents", func(o *Options) { o.Connections = 1 }, "at least 2"},
 		{"more subscribers than connections", "channels", func(o *Options) { o.Connections = 2 }, "--subscribers must be at most --connections"},
+		{"metrics that are no URL", "idle", func(o *Options) { o.Metrics = "127.0.0.1:9601" }, "--metrics must be an http or https URL"},
+		{"metrics of another machine", "idle", func(o *Options) { o.Metrics = "http://192.0.2.1/metrics" }, "only with --allow-remote"},
+		{"a negative time to settle", "idle", func(o *Options) { o.Settle = -1 }, "--settle must be 0s to 24h"},
 		{"idle again and again", "idle", func(o *Options) { o.Runs = 2 }, "fresh server"},
 		{"more frames than are in flight", "limit", func(o *Options) { o.FramesPerWrite = 5 }, "--frames-per-write must be at most --in-flight"},
 		{"a process that is not there", "fanout", func(o *Options) { o.PID = 1 << 30 }, "there is no process"},

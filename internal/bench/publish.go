@@ -17,7 +17,8 @@ var fanoutScenario = Scenario{
 	connections: func(o *Options) int { return o.Connections },
 	check:       someConnections,
 	run: func(ctx context.Context, r *run) error {
-		return r.publish(ctx, shape{channels: 1, subscribers: r.o.Connections, connections: r.o.Connections, batch: 1})
+		p := r.newPublication(shape{channels: 1, subscribers: r.o.Connections, connections: r.o.Connections, batch: 1})
+		return r.publish(ctx, p, func() error { return p.fleet.open(ctx, r.o) })
 	},
 }
 
@@ -27,7 +28,7 @@ var channelsScenario = Scenario{
 	Defaults: defaults(func(o *Options) {
 		o.Channels, o.Subscribers, o.InFlight = 1000, 3, 8
 	}),
-	Flags:       []string{"channels", "subscribers", "connections", "size", "rate", "in-flight", "floor"},
+	Flags:       []string{"channels", "subscribers", "connections", "size", "rate", "in-flight", "settle", "floor"},
 	setup:       setupChannels,
 	connections: channelConnections,
 	check:       checkChannels,
@@ -40,7 +41,7 @@ var batchScenario = Scenario{
 	Defaults: defaults(func(o *Options) {
 		o.Channels, o.Subscribers, o.InFlight, o.Batch = 1000, 3, 8, 10
 	}),
-	Flags:       []string{"channels", "subscribers", "connections", "size", "batch", "rate", "in-flight", "floor"},
+	Flags:       []string{"channels", "subscribers", "connections", "size", "batch", "rate", "in-flight", "settle", "floor"},
 	setup:       setupChannels,
 	connections: channelConnections,
 	check:       checkChannels,
@@ -81,9 +82,43 @@ func checkChannels(o *Options) error {
 }
 
 func runChannels(ctx context.Context, r *run) error {
-	return r.publish(ctx, shape{
+	p := r.newPublication(shape{
 		channels: r.o.Channels, subscribers: r.o.Subscribers, connections: channelConnections(r.o), batch: r.o.Batch,
 	})
+	return r.publish(ctx, p, func() error { return r.subscribeApart(ctx, p) })
+}
+
+// subscribeApart opens all connections before it subscribes any of them, which
+// tells what the subscriptions cost by themselves.
+func (r *run) subscribeApart(ctx context.Context, p *publication) error {
+	p.fleet.phase = connectOnly
+	if err := p.fleet.open(ctx, r.o); err != nil {
+		return err
+	}
+	before, err := r.sample(p.fleet, nil)
+	if err != nil {
+		return err
+	}
+	if err := p.fleet.subscribeAll(ctx); err != nil {
+		return err
+	}
+	after, err := r.sample(p.fleet, nil)
+	if err != nil || r.o.PID == 0 {
+		return err
+	}
+	if _, err := r.settle(ctx, p.fleet); err != nil {
+		return err
+	}
+	settled, err := processUsage(r.o.PID)
+	if err != nil {
+		return err
+	}
+	res, grown := r.result, float64(settled.rss)-float64(before.server.rss)
+	all := float64(p.channels * p.subscribers)
+	res.add("server RSS per channel", "KiB", grown/1024/float64(p.channels), Lower)
+	res.add("server CPU per subscription", "ms", (after.server.cpu()-before.server.cpu()).Seconds()*1000/all, Lower)
+	res.add("subscriptions per second", "1/s", all/(float64(after.at-before.at)/1e9), Higher)
+	return nil
 }
 
 // publication is a fleet of subscribers and the publisher that feeds it.
@@ -95,17 +130,17 @@ type publication struct {
 }
 
 func (r *run) newPublication(s shape) *publication {
-	endpoint, body := s.bodies(r.o.Size)
+	data := newEventData(r.o.Size)
+	endpoint, body := s.bodies(data)
 	p := newPublisher(r.o, r.target, endpoint, body)
-	t := newTraffic(s, &p.issued, p.release)
+	t := newTraffic(s, data, &p.issued, p.release)
 	return &publication{shape: s, fleet: newFleet(r.o, r.target, s.clients(), t, p), traffic: t, publisher: p}
 }
 
 // publish is the whole of the scenarios that publish over HTTP.
-func (r *run) publish(ctx context.Context, s shape) error {
-	p := r.newPublication(s)
+func (r *run) publish(ctx context.Context, p *publication, open func() error) error {
 	defer p.fleet.close()
-	if err := p.fleet.open(ctx, r.o); err != nil {
+	if err := open(); err != nil {
 		return err
 	}
 	w, err := r.load(ctx, p)

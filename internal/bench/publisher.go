@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/pipesocket/pipesocketd/internal/auth"
 )
 
 // publisher makes signed requests over connections that are kept: as many as
@@ -16,9 +14,9 @@ import (
 // wakes no other goroutine: an HTTP client would cost as much as the server.
 type publisher struct {
 	// set by newPublisher, immutable
-	path  string
+	head  []byte // of a request, up to the query
 	host  string
-	pair  auth.Key
+	sign  *signer
 	body  func(b []byte, sent int64, request uint64) []byte
 	open  bool // loop
 	limit int  // requests in flight
@@ -50,7 +48,8 @@ const (
 
 func newPublisher(o *Options, t *target, endpoint string, body func([]byte, int64, uint64) []byte) *publisher {
 	p := &publisher{
-		path: t.api + endpoint, host: t.host, pair: o.Key, body: body,
+		head: []byte(http.MethodPost + " " + t.api + endpoint + "?"), host: t.host,
+		sign: newSigner(o.Key, t.api+endpoint), body: body,
 		open: o.Rate > 0, limit: o.InFlight, lag: newLatency(),
 	}
 	for range o.InFlight {
@@ -124,10 +123,8 @@ func (p *publisher) send(c *client, sent int64) {
 	body := p.body(p.scratch[:0], sent, p.issued)
 	p.scratch = body
 	p.issued++
-	b := append(c.poster.out[:0], "POST "...)
-	b = append(b, p.path...)
-	b = append(b, '?')
-	b = append(b, auth.SignedQuery(p.pair, http.MethodPost, p.path, nil, body, time.Now())...)
+	b := append(c.poster.out[:0], p.head...)
+	b = p.sign.appendQuery(b, body, now()/int64(time.Second))
 	b = append(b, " HTTP/1.1\r\nHost: "...)
 	b = append(b, p.host...)
 	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)

@@ -24,7 +24,7 @@ func backend(t *testing.T, o Options, answer http.HandlerFunc) (*fleet, *publish
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint, body := shape{channels: 1, subscribers: 1, batch: 1}.bodies(64)
+	endpoint, body := shape{channels: 1, subscribers: 1, batch: 1}.bodies(newEventData(64))
 	p := newPublisher(&o, target, endpoint, body)
 	f := newFleet(&o, target, nil, &silence{}, p)
 	if err := f.open(t.Context(), &o); err != nil {

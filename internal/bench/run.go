@@ -52,11 +52,11 @@ type run struct {
 	result *Result
 }
 
-// spareDescriptors are those of requests, files and pipes.
-const spareDescriptors = maxInFlight + 64
+// spareDescriptors are those of files and pipes.
+const spareDescriptors = 64
 
 func (r *run) do(ctx context.Context, scenario Scenario) (err error) {
-	if err := needDescriptors(scenario.connections(r.o) + spareDescriptors); err != nil {
+	if err := needDescriptors(scenario.connections(r.o) + r.o.InFlight + spareDescriptors); err != nil {
 		return err
 	}
 	if r.o.PID != 0 {
@@ -160,6 +160,11 @@ func (r *run) measure(ctx context.Context, f *fleet, look func() counts, begin f
 		return w, err
 	}
 	f.engine.do(func() { begin(now()) })
+	return r.window(ctx, f, look)
+}
+
+// window returns what happens within the measurement's time.
+func (r *run) window(ctx context.Context, f *fleet, look func() counts) (w window, err error) {
 	if w.from, err = r.sample(f, look); err != nil {
 		return w, err
 	}

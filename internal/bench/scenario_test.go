@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,10 +22,17 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
-var readyLine = regexp.MustCompile(`(?m)^pipesocketd ready: public=(\S+)`)
+var readyLine = regexp.MustCompile(`(?m)^pipesocketd ready: public=(\S+) ops=(\S+)`)
 
 // serve runs a server in this process and returns its URL.
 func serve(t *testing.T, environ ...string) string {
+	t.Helper()
+	public, _ := serveOps(t, environ...)
+	return public
+}
+
+// serveOps returns the URL of the operations listener too.
+func serveOps(t *testing.T, environ ...string) (public, ops string) {
 	t.Helper()
 	c, _, err := config.LoadWithOrigins(config.LoadOptions{Environ: append([]string{
 		"PIPESOCKETD_LISTEN=127.0.0.1:0", "PIPESOCKETD_OPS_LISTEN=127.0.0.1:0",
@@ -47,7 +56,8 @@ func serve(t *testing.T, environ ...string) string {
 		}
 	})
 	testkit.WaitFor(t, func() bool { return readyLine.MatchString(out.String()) }, "the server")
-	return readyLine.FindStringSubmatch(out.String())[1]
+	urls := readyLine.FindStringSubmatch(out.String())
+	return urls[1], urls[2]
 }
 
 const manyClientEvents = "PIPESOCKETD_APP_CLIENT_EVENT_RATE=1000000"
@@ -64,7 +74,8 @@ func small(t *testing.T, scenario, url string) Options {
 	o.Key = auth.Key{Key: "some-key", Secret: "some-secret"}
 	o.Connections, o.Channels = min(o.Connections, 12), min(o.Channels, 5)
 	o.Slow, o.Churners = min(o.Slow, 2), min(o.Churners, 3)
-	o.Warmup, o.Duration, o.Timeout = 20*time.Millisecond, 150*time.Millisecond, 5*time.Second
+	o.Settle = 0
+	o.Warmup, o.Duration, o.Timeout = 20*time.Millisecond, 250*time.Millisecond, 5*time.Second
 	o.Writer = []string{os.Args[0], writerArgument}
 	if runtime.GOOS == "linux" {
 		o.PID = os.Getpid()
@@ -90,12 +101,16 @@ func TestScenarios(t *testing.T) {
 		{"fan-out, closed loop", "fanout", nil, []string{figureDeliveries, "latency p50"}},
 		{"fan-out, open loop", "fanout", func(o *Options) { o.Rate = 200 }, []string{figureDeliveries, "latency p99"}},
 		{"fan-out without epoll", "fanout", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
+		{"small events", "fanout", func(o *Options) { o.Size = minSize }, []string{figureDeliveries, "latency p50"}},
+		{"small events in batches", "batch", func(o *Options) { o.Size = minSize }, []string{figureDeliveries, "latency p50"}},
 		{"large events", "fanout", func(o *Options) { o.Size = 10240 }, []string{figureDeliveries}},
 		{"channels", "channels", nil, []string{"events per second"}},
 		{"channels on few connections", "channels", func(o *Options) { o.Channels, o.Subscribers, o.Connections = 40, 3, 7 }, []string{figureDeliveries}},
+		{"more channels than are subscribed at once", "channels", func(o *Options) { o.Channels, o.Subscribers, o.Connections = 3*subscribeWindow, 1, 1 }, []string{figureDeliveries}},
 		{"batches", "batch", nil, []string{figureDeliveries}},
 		{"batches without epoll", "batch", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
 		{"client events", "clientevents", nil, []string{figureDeliveries, "latency p50"}},
+		{"small client events", "clientevents", func(o *Options) { o.Size = minSize }, []string{figureDeliveries, "latency p50"}},
 		{"client events, open loop", "clientevents", func(o *Options) { o.Rate = 300 }, []string{figureDeliveries}},
 		{"client events without epoll", "clientevents", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
 		{"presence", "presence", nil, []string{"joins and leaves per second", "join p50", "member_added p50"}},
@@ -106,6 +121,7 @@ func TestScenarios(t *testing.T) {
 		{"storm at a rate", "storm", func(o *Options) { o.Rate = 400 }, []string{"connections per second"}},
 		{"idle", "idle", nil, []string{"connections per second", "connect to subscribed p50"}},
 		{"limit, closed loop", "limit", nil, []string{figureDeliveries, "latency p50"}},
+		{"limit with small events", "limit", func(o *Options) { o.Size = minSize }, []string{figureDeliveries}},
 		{"limit, open loop", "limit", func(o *Options) { o.Rate, o.FramesPerWrite = 400, 2 }, []string{figureDeliveries}},
 	}
 	for _, tt := range tests {
@@ -131,22 +147,97 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-func TestFloorAndRuns(t *testing.T) {
-	o := small(t, "fanout", serve(t))
-	o.Runs, o.Floor = 2, true
-	results, err := Run(t.Context(), o)
-	if err != nil || len(results) != 6 {
-		t.Fatalf("%d results, %v", len(results), err)
+func TestIdleTellsThePartsOfMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the memory of a process is read from /proc")
 	}
-	var names []string
-	for _, r := range results {
-		names = append(names, r.Scenario)
-		if !r.Accounting.clean() {
-			t.Errorf("%s: %+v", r.Setup, r.Accounting)
+	for _, pprof := range []bool{false, true} {
+		url, ops := serveOps(t, "PIPESOCKETD_OPS_PPROF="+strconv.FormatBool(pprof))
+		o := small(t, "idle", url)
+		o.Metrics, o.Settle = ops+"/metrics", 50*time.Millisecond
+		results, err := Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &results[0]
+		whole, split, parts := r.value("server RSS per connection"), 0.0, 0.0
+		for _, f := range r.Figures {
+			switch f.Name {
+			case "of it anonymous: heap and stacks", "of it files: program code":
+				split += f.Value
+			case "heap objects per connection", "heap in use beyond objects per connection", "heap free but held per connection",
+				"goroutine stacks per connection", "runtime metadata per connection", "rest of RSS per connection":
+				parts += f.Value
+			}
+		}
+		if math.Abs(whole-split) > 0.01 || math.Abs(whole-parts) > 0.01 {
+			t.Errorf("%v KiB per connection, %v by kind, %v by part", whole, split, parts)
+		}
+		live := slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Name == "of them live" })
+		if live != pprof {
+			t.Errorf("live objects are told: %v, profiles are served: %v", live, pprof)
+		}
+		if !slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Name == "goroutines per connection" }) {
+			t.Errorf("goroutines are not told in %+v", r.Figures)
 		}
 	}
-	if want := []string{"fanout", "fanout", "limit", "limit", "limit", "limit"}; !slices.Equal(names, want) {
-		t.Errorf("scenarios %v", names)
+}
+
+func TestIdleNeedsMetricsThatAreThere(t *testing.T) {
+	o := small(t, "idle", serve(t))
+	o.Metrics = o.URL + "/metrics"
+	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "/metrics answered 404") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestChannelsTellWhatSubscriptionsCost(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the cost of a process is read from /proc")
+	}
+	o := small(t, "channels", serve(t))
+	o.Settle = 20 * time.Millisecond
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"server RSS per channel", "server CPU per subscription", "subscriptions per second"} {
+		if !slices.ContainsFunc(results[0].Figures, func(f Figure) bool { return f.Name == name }) {
+			t.Errorf("no %s in %+v", name, results[0].Figures)
+		}
+	}
+}
+
+func TestFloorAndRuns(t *testing.T) {
+	tests := []struct {
+		scenario  string
+		runs      int
+		scenarios []string
+	}{
+		{"fanout", 2, []string{"fanout", "fanout", "limit", "limit", "limit", "limit"}},
+		{"clientevents", 1, []string{"clientevents", "limit", "limit"}},
+		{"channels", 1, []string{"channels", "limit"}},
+		{"batch", 1, []string{"batch", "limit"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.scenario, func(t *testing.T) {
+			o := small(t, tt.scenario, serve(t, manyClientEvents))
+			o.Runs, o.Floor = tt.runs, true
+			results, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for i := range results {
+				names = append(names, results[i].Scenario)
+				if a := &results[i].Accounting; !a.clean() {
+					t.Errorf("%s: %+v", results[i].Setup, a)
+				}
+			}
+			if !slices.Equal(names, tt.scenarios) {
+				t.Errorf("scenarios %v, want %v", names, tt.scenarios)
+			}
+		})
 	}
 }
 
@@ -188,7 +279,7 @@ func TestRunFailsWhenTheServerRefuses(t *testing.T) {
 		change         func(o *Options)
 		want           string
 	}{
-		{"client events beyond the rate", "clientevents", func(o *Options) { o.Duration = 10 * time.Second }, "4301 Client event rejected due to rate limit"},
+		{"client events beyond the rate", "clientevents", func(*Options) {}, "4301 Client event rejected due to rate limit"},
 		{"a wrong secret for requests", "fanout", func(o *Options) { o.Key.Secret = "wrong" }, "100 requests failed, the first of them: the server answered 401: Invalid signature"},
 		{"a wrong secret for channels", "clientevents", func(o *Options) { o.Key.Secret = "wrong" }, "refused by the server: "},
 		{"an unknown key", "fanout", func(o *Options) { o.Key.Key = "nobody" }, "closed by the server with 4001 Application does not exist"},
@@ -199,7 +290,7 @@ func TestRunFailsWhenTheServerRefuses(t *testing.T) {
 		for _, portable := range []bool{false, true} {
 			t.Run(tt.name, func(t *testing.T) {
 				o := small(t, tt.scenario, url)
-				o.portable = portable
+				o.portable, o.Duration = portable, 10*time.Second // which it does not take
 				tt.change(&o)
 				_, err := Run(t.Context(), o)
 				if err == nil || !strings.Contains(err.Error(), tt.want) {

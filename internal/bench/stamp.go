@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The data of an event is
+// The data of an event is, if there is room for it,
 //
 //	{"bench":"TTTTTTTTTTTTTTTTTTT.NNNNNNNNNNNN","pad":"xxx…"}
 //
@@ -70,8 +70,11 @@ func parseDigits(b []byte) (v uint64, ok bool) {
 const stampGap = 6
 
 // stampFinder finds stamps. It remembers where the last one was, since frames of
-// one run resemble each other. The zero value is ready.
-type stampFinder struct{ hint int }
+// one run resemble each other. The zero value is ready for stamps with a time.
+type stampFinder struct {
+	hint  int
+	times *sendTimes // of stamps without one, see eventData
+}
 
 // find returns time and number of the event in msg.
 func (s *stampFinder) find(msg []byte) (sent int64, number uint64, ok bool) {
@@ -83,6 +86,13 @@ func (s *stampFinder) find(msg []byte) (sent int64, number uint64, ok bool) {
 		s.hint = at
 	}
 	at += len(stampMark)
+	if s.times != nil {
+		if len(msg) < at+compactDigits {
+			return 0, 0, false
+		}
+		number, ok = parseDigits(msg[at : at+compactDigits])
+		return s.times.get(number), number, ok
+	}
 	for end := at + stampGap; at < end && at < len(msg) && (msg[at] < '0' || msg[at] > '9'); {
 		at++
 	}
@@ -92,19 +102,4 @@ func (s *stampFinder) find(msg []byte) (sent int64, number uint64, ok bool) {
 	t, okTime := parseDigits(msg[at : at+timeDigits])
 	n, okNumber := parseDigits(msg[at+timeDigits+1 : at+stampLen])
 	return int64(t), n, okTime && okNumber
-}
-
-// appendData appends the data of an event of size bytes, without the quotes of
-// the JSON string it stands in.
-func appendData(b []byte, sent int64, number uint64, padding []byte) []byte {
-	b = append(b, dataBefore...)
-	b = appendStamp(b, sent, number)
-	b = append(b, dataBetween...)
-	b = append(b, padding...)
-	return append(b, dataAfter...)
-}
-
-// padding is what makes an event's data size bytes long.
-func padding(size int) []byte {
-	return bytes.Repeat([]byte("x"), max(size-dataOverhead, 0))
 }

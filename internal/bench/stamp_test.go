@@ -6,8 +6,8 @@ import (
 )
 
 func TestDataHasItsSizeAndItsStamp(t *testing.T) {
-	for _, size := range []int{minSize, 256, 9000} {
-		data := string(appendData(nil, 1_764_000_000_123_456_789, 42, padding(size)))
+	for _, size := range []int{dataOverhead, 256, 9000} {
+		data := string(newEventData(size).append(nil, 1_764_000_000_123_456_789, 42))
 		msg := `{"event":"tick","channel":"load-0","data":"` + data + `"}`
 		var envelope struct{ Data string }
 		if err := json.Unmarshal([]byte(msg), &envelope); err != nil {

@@ -15,8 +15,10 @@ type shape struct {
 	slow                               int // connections on channel 0 that do not count
 }
 
+const channelPrefix = "load-"
+
 func channelName(i int) protocol.ChannelName {
-	return protocol.ChannelName("load-" + strconv.Itoa(i))
+	return protocol.ChannelName(channelPrefix + strconv.Itoa(i))
 }
 
 // clients plans the connections.
@@ -57,9 +59,9 @@ type counts struct {
 	foreign    uint64 // nothing that was sent, or not to there
 }
 
-func newTraffic(s shape, issued *uint64, complete func()) *traffic {
+func newTraffic(s shape, d eventData, issued *uint64, complete func()) *traffic {
 	return &traffic{
-		shape: s, issued: issued,
+		shape: s, issued: issued, find: d.finder(),
 		tallies: make([]tally, s.channels*s.subscribers),
 		flight:  newFlight(s.batch*s.subscribers, complete),
 		latency: newLatency(),
@@ -100,15 +102,16 @@ func (t *traffic) event(c *client, msg []byte, at int64) {
 func (t *traffic) control(*client, []byte, []byte, int64) {}
 
 // bodies returns the maker of request bodies: one event, or a batch.
-func (s shape) bodies(size int) (endpoint string, body func(b []byte, sent int64, request uint64) []byte) {
-	pad := padding(size)
-	channel := func(number uint64) string { return string(channelName(int(number % uint64(s.channels)))) }
+func (s shape) bodies(d eventData) (endpoint string, body func(b []byte, sent int64, request uint64) []byte) {
+	appendChannel := func(b []byte, number uint64) []byte {
+		return strconv.AppendUint(append(b, channelPrefix...), number%uint64(s.channels), 10)
+	}
 	if s.batch == 1 {
 		return "/events", func(b []byte, sent int64, request uint64) []byte {
 			b = append(b, `{"name":"tick","channels":["`...)
-			b = append(b, channel(request)...)
+			b = appendChannel(b, request)
 			b = append(b, `"],"data":"`...)
-			return append(appendData(b, sent, request, pad), `"}`...)
+			return append(d.append(b, sent, request), `"}`...)
 		}
 	}
 	return "/batch_events", func(b []byte, sent int64, request uint64) []byte {
@@ -119,9 +122,9 @@ func (s shape) bodies(size int) (endpoint string, body func(b []byte, sent int64
 			}
 			number := request*uint64(s.batch) + i
 			b = append(b, `{"name":"tick","channel":"`...)
-			b = append(b, channel(number)...)
+			b = appendChannel(b, number)
 			b = append(b, `","data":"`...)
-			b = append(appendData(b, sent, number, pad), `"}`...)
+			b = append(d.append(b, sent, number), `"}`...)
 		}
 		return append(b, `]}`...)
 	}

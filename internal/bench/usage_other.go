@@ -12,5 +12,10 @@ func processUsage(int) (usage, error) {
 	return usage{}, errors.New("the cost of a process can be read on Linux only")
 }
 
+// processMemory needs /proc.
+func processMemory(int) (memory, error) {
+	return memory{}, errors.New("the memory of a process can be read on Linux only")
+}
+
 // machineCPU is not known here.
 func machineCPU() (used time.Duration, ok bool) { return 0, false }
