@@ -26,6 +26,8 @@ type App struct {
 	PongTimeout           time.Duration
 	AllowedOrigins        []string // host patterns as in path.Match; empty: any origin
 	BacklogBytes          int      // per connection, what a slow consumer may have waiting
+	Compression           bool     // permessage-deflate for connections that offer it
+	CompressionMinBytes   int      // payload of the shortest event frame that is compressed
 
 	ClientEvents         bool
 	ClientEventRate      int  // events per second and connection, also the burst
@@ -57,6 +59,7 @@ func Defaults() App {
 		ActivityTimeout:       120 * time.Second,
 		PongTimeout:           30 * time.Second,
 		BacklogBytes:          256 << 10,
+		CompressionMinBytes:   512,
 		ClientEventRate:       10,
 		MaxWatchlist:          100,
 		MaxEventBytes:         10_240,

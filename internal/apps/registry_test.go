@@ -132,7 +132,7 @@ func TestLookupDuringReplace(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	got := apps.Defaults()
 	if !got.Enabled || got.TLSOnly || got.ClientEvents || got.SubscriptionCount || got.Watchlist ||
-		got.AuthorizedConnections || got.ClientEventsVerbatim {
+		got.AuthorizedConnections || got.ClientEventsVerbatim || got.Compression {
 		t.Errorf("switches: %+v", got)
 	}
 	if got.ID != "" || got.Keys != nil || got.Webhooks != nil || got.AllowedOrigins != nil {
@@ -149,6 +149,7 @@ func TestDefaults(t *testing.T) {
 		"max_user_id_chars":        {got.MaxUserIDChars, 128},
 		"max_watchlist":            {got.MaxWatchlist, 100},
 		"backlog_bytes":            {got.BacklogBytes, 262_144},
+		"compression_min_bytes":    {got.CompressionMinBytes, 512},
 	} {
 		if n[0] != n[1] {
 			t.Errorf("%s is %d, want %d", name, n[0], n[1])

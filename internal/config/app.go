@@ -34,6 +34,8 @@ type App struct {
 	PongTimeout           time.Duration `mapstructure:"pong_timeout"`
 	AllowedOrigins        []string      `mapstructure:"allowed_origins"`
 	BacklogBytes          int           `mapstructure:"backlog_bytes"`
+	Compression           bool          `mapstructure:"compression"`
+	CompressionMinBytes   int           `mapstructure:"compression_min_bytes"`
 	Webhooks              []Webhook     `mapstructure:"webhooks"`
 }
 
@@ -87,5 +89,7 @@ func DefaultApp() App {
 		ActivityTimeout:       d.ActivityTimeout,
 		PongTimeout:           d.PongTimeout,
 		BacklogBytes:          d.BacklogBytes,
+		Compression:           d.Compression,
+		CompressionMinBytes:   d.CompressionMinBytes,
 	}
 }

@@ -32,6 +32,8 @@ func (a *App) build() *apps.App {
 	app.PongTimeout = a.PongTimeout
 	app.AllowedOrigins = slices.Clone(a.AllowedOrigins)
 	app.BacklogBytes = a.BacklogBytes
+	app.Compression = a.Compression
+	app.CompressionMinBytes = a.CompressionMinBytes
 	app.ClientEvents = a.ClientEvents
 	app.ClientEventRate = a.ClientEventRate
 	app.ClientEventsVerbatim = a.ClientEventData == ClientEventVerbatim

@@ -44,7 +44,7 @@ var rules = map[string]rule{
 		Auto, LogText, LogJSON),
 
 	"limits.max_connections": number("Open connections of the process; 0 is what the file-descriptor limit allows.", 0, unbounded),
-	"limits.message_bytes":   number("One inbound WebSocket message. Larger ones close the connection with 1009.", leastBytes, mostBytes),
+	"limits.message_bytes":   number("One inbound WebSocket message, after inflating if it is compressed. Larger ones close the connection with 1009.", leastBytes, mostBytes),
 	"limits.request_bytes":   number("Body of one HTTP API request. Larger ones are answered with 413.", leastBytes, mostBytes),
 	"limits.header_bytes":    number("Header of one HTTP request.", leastBytes, 1<<20),
 	"limits.frames_per_second": number("Inbound frames of one connection; beyond it the connection is read more slowly, not closed. 0 is no limit.",
@@ -105,6 +105,8 @@ var rules = map[string]rule{
 		"host patterns, with scheme and port where they matter; `*` stands for any text", checkOrigin),
 	"apps[].backlog_bytes": number("Output that may wait for one slow connection; beyond it the connection is closed with 4100.",
 		leastBytes, mostBytes),
+	"apps[].compression":           anything("Compress events, once for all connections that offered `permessage-deflate` when they connected."),
+	"apps[].compression_min_bytes": number("Shortest event that is compressed: its text on the wire, envelope included.", 1, mostBytes),
 
 	"apps[].webhooks": anything("Receivers of the app's webhooks."),
 	"apps[].webhooks[].url": required(text("Where to post. Private and loopback addresses need `webhooks.allow_addresses`.",

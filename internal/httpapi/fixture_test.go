@@ -167,6 +167,10 @@ func (s *socket) Deliver(w protocol.Wire) error {
 	return nil
 }
 
+func (s *socket) Outlet() hub.Outlet { return s }
+
+func (s *socket) Deflates() bool { return false }
+
 func (s *socket) Close(e protocol.CloseError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +207,7 @@ func (s *socket) subscribe(channel, data string) {
 		r.ChannelData = &data
 	}
 	r.Auth = auth.Token(pair, auth.ChannelText(s.id(), protocol.ChannelName(channel), r.ChannelData))
-	if refusal := s.attachment.Subscribe(r); refusal != nil {
+	if refusal := s.attachment.Subscribe(nil, r); refusal != nil {
 		s.f.t.Fatalf("subscribe %s: %s", channel, refusal.Message)
 	}
 }

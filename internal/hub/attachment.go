@@ -16,9 +16,11 @@ import (
 // [Attachment.Detach] they do nothing.
 type Attachment struct {
 	// set by Attach, immutable
-	tenant *tenant
-	sub    Subscriber
-	id     protocol.SocketID
+	tenant  *tenant
+	sub     Subscriber
+	outlet  Outlet // of sub
+	deflate bool   // sub takes compressed frames
+	id      protocol.SocketID
 
 	authorized atomic.Bool // signed in, or on a private or presence channel, once
 	kicked     atomic.Bool // closed as a slow consumer, counted
@@ -37,7 +39,7 @@ type Attachment struct {
 // app's quota is used up, or the app has been disabled meanwhile.
 func (h *Hub) Attach(app *apps.App, sub Subscriber) (*Attachment, error) {
 	t := h.tenant(app)
-	a := &Attachment{tenant: t, sub: sub}
+	a := &Attachment{tenant: t, sub: sub, outlet: sub.Outlet(), deflate: sub.Deflates()}
 	if err := t.register(a); err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func (a *Attachment) Detach() {
 	}
 	a.detached = true
 	for _, s := range a.subscriptions.all() {
-		a.tenant.leave(s)
+		a.tenant.leave(nil, s)
 	}
 	a.subscriptions = subscriptionSet{}
 	a.signOut()
@@ -96,7 +98,7 @@ func (a *Attachment) Reply(w protocol.Wire) { a.deliver(w) }
 
 // deliver gives frames to the connection and closes it if it is too slow.
 func (a *Attachment) deliver(w protocol.Wire) {
-	if a.sub.Deliver(w) != nil {
+	if a.outlet.Deliver(w) != nil {
 		a.Kick()
 	}
 }

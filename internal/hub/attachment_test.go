@@ -109,10 +109,10 @@ func TestDetachForgetsEverything(t *testing.T) { // P-098
 		c.mustSubscribe("presence-a", "1")
 		mustSignin(t, c, `{"id":"a","watchlist":["b"]}`)
 		c.mustSubscribe("#server-to-user-a")
-		if refusal := c.a.Unsubscribe("c7"); refusal != nil {
+		if refusal := c.a.Unsubscribe(nil, "c7"); refusal != nil {
 			t.Fatal(refusal)
 		}
-		if refusal := c.a.Unsubscribe("c7"); refusal == nil {
+		if refusal := c.a.Unsubscribe(nil, "c7"); refusal == nil {
 			t.Fatal("P-095: unsubscribed twice")
 		}
 		c.a.Detach()
@@ -120,7 +120,7 @@ func TestDetachForgetsEverything(t *testing.T) { // P-098
 		if refusal := c.subscribe("late"); refusal != nil {
 			t.Fatalf("after Detach: %v", refusal)
 		}
-		if refusal := c.a.Unsubscribe("c1"); refusal != nil {
+		if refusal := c.a.Unsubscribe(nil, "c1"); refusal != nil {
 			t.Fatalf("after Detach: %v", refusal)
 		}
 	}

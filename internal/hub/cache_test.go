@@ -133,7 +133,7 @@ func TestCachedOrLiveOnce(t *testing.T) {
 		work.Go(func() {
 			for range rounds {
 				c.mustSubscribe("cache-a")
-				if refusal := c.a.Unsubscribe("cache-a"); refusal != nil {
+				if refusal := c.a.Unsubscribe(nil, "cache-a"); refusal != nil {
 					t.Errorf("unsubscribe: %v", refusal)
 				}
 			}

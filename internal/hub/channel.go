@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -23,15 +22,14 @@ type channel struct {
 	name   protocol.ChannelName
 	kind   protocol.ChannelKind
 
-	// subscribers is never changed in place while shared: pending segments and
-	// the running round still read it.
-	subscribers []*subscription
-	shared      bool
+	roster    roster // pending segments and the running round hold views of it
+	deflating int    // subscribers that take compressed frames
 
 	pending      []segment
 	pendingBytes int
 	draining     bool          // somebody runs rounds, or is about to
 	owed         bool          // whoever holds the lock is about to: see unlockAndDeliver
+	pace         *pace         // nil while there were few subscribers
 	roundTaken   chan struct{} // non-nil while publishers wait; closed when a round takes the pending
 
 	members members // presence channels
@@ -57,33 +55,23 @@ func (s *shard) channelLocked(t *tenant, name protocol.ChannelName) *channel {
 // dropIfIdleLocked forgets a channel that nothing refers to any more. Whoever
 // ends a subscription, a round or a cache entry calls it.
 func (c *channel) dropIfIdleLocked() {
-	if len(c.subscribers) > 0 || c.draining || c.cached != nil || c.countDue {
+	if c.roster.n > 0 || c.draining || c.cached != nil || c.countDue {
 		return
 	}
 	delete(c.shard.channels, c.name)
 }
 
-func (c *channel) addSubscriberLocked(s *subscription) {
-	c.unshareLocked()
-	s.index = len(c.subscribers)
-	c.subscribers = append(c.subscribers, s)
+func (c *channel) addLocked(s *subscription) {
+	c.roster.add(s)
+	if s.deflate {
+		c.deflating++
+	}
 }
 
-func (c *channel) removeSubscriberLocked(s *subscription) {
-	c.unshareLocked()
-	last := len(c.subscribers) - 1
-	moved := c.subscribers[last]
-	c.subscribers[s.index] = moved
-	moved.index = s.index
-	c.subscribers[last] = nil
-	c.subscribers = c.subscribers[:last]
-}
-
-// unshareLocked makes the subscriber list safe to change.
-func (c *channel) unshareLocked() {
-	if c.shared {
-		c.subscribers = slices.Clone(c.subscribers)
-		c.shared = false
+func (c *channel) removeLocked(s *subscription) {
+	c.roster.remove(s)
+	if s.deflate {
+		c.deflating--
 	}
 }
 

@@ -11,64 +11,69 @@ import (
 // ClientEvent sends a client-… event of this connection to the others on the
 // channel (§4). The checks are in the order of the table there. The frame's
 // values are copied where they are kept.
-func (a *Attachment) ClientEvent(f protocol.Frame) *protocol.Refusal {
+func (a *Attachment) ClientEvent(t *Turn, f protocol.Frame) *protocol.Refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.detached {
 		return nil
 	}
 	app := a.App()
-	channelName, ok := f.Channel.Text()
+	channelName, ok := f.Channel.TextBytes()
 	if !ok || f.Data.IsAbsent() {
 		return protocol.RefuseClientEventShape
 	}
 	if !app.ClientEvents {
 		return protocol.RefuseClientEventsOff
 	}
-	name := protocol.ChannelName(channelName)
-	if !name.Kind().NeedsAuth() {
+	sub := a.subscriptions.findBytes(channelName)
+	if sub == nil {
+		return refuseClientEventOn(string(channelName))
+	}
+	if !sub.channel.kind.NeedsAuth() {
 		return protocol.RefuseClientEventPublic
 	}
-	sub := a.subscriptions.find(name)
-	if sub == nil {
-		return protocol.RefuseClientEventUnsubscribed(channelName)
-	}
-	if utf8.RuneCountInString(f.Event) > protocol.MaxEventName {
+	if utf8.RuneCount(f.Event) > protocol.MaxEventName {
 		return protocol.RefuseClientEventNameSize
 	}
-	data := protocol.PayloadOf(f.Data)
-	if data.Len() > app.MaxEventBytes {
+	if protocol.DataExceeds(f.Data, app.MaxEventBytes) {
 		return protocol.RefuseEventSize(app.MaxEventBytes)
 	}
 	limit := ratelimit.PerSecond(app.ClientEventRate, app.ClientEventRate)
 	if !a.clientEvents.Allow(limit, time.Now()) {
 		return protocol.RefuseClientEventRate
 	}
-	event := protocol.Event{Name: f.Event, Channel: name, Data: data}
-	if sub.member != nil {
-		event.UserID = sub.member.UserID
+	event := protocol.ClientEvent{
+		Name: f.Event, Channel: sub.channel.name, Data: f.Data, Verbatim: app.ClientEventsVerbatim,
 	}
-	relayed := event
-	if app.ClientEventsVerbatim {
-		relayed.Data = protocol.Payload(f.Data)
+	if sub.member != nil {
+		event.UserID = sub.member.UserID()
 	}
 	a.tenant.stats.clientEvents.Add(1)
-	frame := relayed.Encode()
+	frame, data := event.Encode()
 	for {
-		full := a.relay(sub.channel, event, frame)
+		full := a.relay(t, sub.channel, &event, frame, data)
 		if full == nil {
 			return nil
 		}
+		t.BeforeWait()
 		<-full
 	}
+}
+
+// refuseClientEventOn refuses an event on a channel that is not subscribed.
+func refuseClientEventOn(channelName string) *protocol.Refusal {
+	if !protocol.ChannelName(channelName).Kind().NeedsAuth() {
+		return protocol.RefuseClientEventPublic
+	}
+	return protocol.RefuseClientEventUnsubscribed(channelName)
 }
 
 // relay hands the event to the other subscribers and to webhooks, which always
 // get its data as a string. If the channel is full it does nothing and returns
 // what to wait for before the next attempt.
-func (a *Attachment) relay(c *channel, event protocol.Event, frame protocol.Wire) (full <-chan struct{}) {
+func (a *Attachment) relay(t *Turn, c *channel, event *protocol.ClientEvent, frame protocol.Wire, data protocol.Payload) (full <-chan struct{}) {
 	c.shard.mu.Lock()
-	defer c.unlockAndDeliver()
+	defer c.unlockAndDeliver(t)
 	if full = c.fullLocked(); full != nil {
 		return full
 	}
@@ -76,8 +81,8 @@ func (a *Attachment) relay(c *channel, event protocol.Event, frame protocol.Wire
 	c.emitLocked(Notice{
 		Name:     ClientEventSent,
 		UserID:   event.UserID,
-		Event:    event.Name,
-		Data:     append(protocol.Payload(nil), event.Data...), // not the reader's buffer
+		Event:    string(event.Name),
+		Data:     data,
 		SocketID: a.id,
 	})
 	return nil

@@ -31,6 +31,8 @@ func (c *frail) Deliver(w protocol.Wire) error {
 	return c.client.Deliver(w)
 }
 
+func (c *frail) Outlet() Outlet { return c }
+
 func (c *frail) Close(e protocol.CloseError) {
 	c.client.Close(e)
 	c.once.Do(func() { c.ends.Go(func() { (<-c.attached).Detach() }) })
@@ -52,7 +54,7 @@ func (f *fixture) live(user string, channels []string, ends *sync.WaitGroup) {
 		_ = c.subscribe(name, user)
 	}
 	_ = c.clientEvent("private-a", "client-e", `"x"`)
-	_ = c.a.Unsubscribe("cache-a")
+	_ = c.a.Unsubscribe(nil, "cache-a")
 	a.Detach()
 }
 

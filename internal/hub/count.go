@@ -25,7 +25,7 @@ func (c *channel) countChangedLocked(app *apps.App) {
 	}
 	now := time.Now()
 	next := c.countSent.Add(countInterval)
-	if len(c.subscribers) <= countAtOnce || !now.Before(next) {
+	if c.roster.n <= countAtOnce || !now.Before(next) {
 		c.tellCountLocked(now)
 		return
 	}
@@ -42,8 +42,8 @@ func (c *channel) scheduleCountLocked(at time.Time) {
 
 func (c *channel) tellCountLocked(now time.Time) {
 	c.countSent, c.countUntold = now, false
-	c.appendLocked(protocol.SubscriptionCount(c.name, len(c.subscribers)), nil)
-	c.emitLocked(Notice{Name: SubscriptionCount, Count: len(c.subscribers)})
+	c.appendLocked(protocol.SubscriptionCount(c.name, c.roster.n), nil)
+	c.emitLocked(Notice{Name: SubscriptionCount, Count: c.roster.n})
 }
 
 // tellDueCount sends the count that was held back. A change that took the number
@@ -51,7 +51,7 @@ func (c *channel) tellCountLocked(now time.Time) {
 // it waits for an interval of its own.
 func (c *channel) tellDueCount(now time.Time) {
 	c.shard.mu.Lock()
-	defer c.unlockAndDeliver()
+	defer c.unlockAndDeliver(nil)
 	c.countDue = false
 	if c.countUntold && c.countsSubscriptions(c.tenant.app.Load()) {
 		if next := c.countSent.Add(countInterval); now.Before(next) {

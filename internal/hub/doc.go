@@ -14,8 +14,8 @@
 //
 // An event is encoded once, appended to its channel's pending segments, and
 // handed to every subscriber by whoever drains the channel (drain.go): the caller
-// itself where there are few subscribers, else a goroutine that exists only while
-// something is pending. What piles up during a round leaves in one write per
+// itself where there are few subscribers, at the end of its [Turn] if it has one,
+// else a goroutine that exists only while something is pending. What piles up during a round leaves in one write per
 // subscriber. A segment remembers the subscribers as they were when
 // its events were published, so an event can neither reach somebody who came
 // later (and got it as the cached event) nor miss somebody who was there.
@@ -42,7 +42,7 @@
 // tenant.socketsMu, a subscription.mu or countSchedule.mu; never two shards,
 // never a shard and the users. Hub.mu comes before tenant.socketsMu and is never
 // taken with another lock held. Under any lock but Attachment.mu there is no I/O
-// of ours, no waiting, no logging and no callback except Subscriber.Deliver,
+// of ours, no waiting, no logging and no callback except Outlet.Deliver,
 // Subscriber.Close and NoticeSink.Emit, which neither block nor call back. A
 // held-back ClientEvent waits with its own Attachment.mu, which no round needs.
 package hub

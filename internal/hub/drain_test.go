@@ -28,6 +28,9 @@ func (b *busy) Deliver(w protocol.Wire) error {
 	return b.client.Deliver(w)
 }
 
+// Outlet implements Subscriber.
+func (b *busy) Outlet() Outlet { return b }
+
 func TestBusyConnectionsGetPatience(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -113,6 +113,12 @@ func (c *client) Deliver(w protocol.Wire) error {
 	return nil
 }
 
+// Outlet implements Subscriber.
+func (c *client) Outlet() Outlet { return c }
+
+// Deflates implements Subscriber.
+func (c *client) Deflates() bool { return false }
+
 func (c *client) Close(e protocol.CloseError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,7 +180,7 @@ func (c *client) subscribe(channel string, userID ...string) *protocol.Refusal {
 	if name.Kind().NeedsAuth() {
 		r.Auth = auth.Token(pair, auth.ChannelText(c.a.SocketID(), name, r.ChannelData))
 	}
-	return c.a.Subscribe(r)
+	return c.a.Subscribe(nil, r)
 }
 
 func (c *client) mustSubscribe(channel string, userID ...string) {
@@ -197,7 +203,7 @@ func (c *client) clientEvent(channel, event, data string) *protocol.Refusal {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.a.ClientEvent(frame)
+	return c.a.ClientEvent(nil, frame)
 }
 
 func inBubble(t *testing.T, test func(t *testing.T)) {

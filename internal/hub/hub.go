@@ -10,22 +10,33 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
-// Subscriber is one connection as the hub sees it. Both methods may be called
+// Subscriber is one connection as the hub sees it. Its methods may be called
 // concurrently and under the hub's locks: they must return at once and must not
 // call back into the hub.
 type Subscriber interface {
-	// Deliver queues or writes the frames, in the order of the calls. The bytes
-	// are shared and must not be changed. An error means that the connection has
-	// no room for them and has taken none of them; the hub tries again or calls
-	// Close with 4100. A connection that is ending drops them and returns nil.
-	Deliver(protocol.Wire) error
+	// Outlet returns what frames are delivered to, always the same.
+	Outlet() Outlet
+
+	// Deflates reports whether the peer takes compressed text frames (RFC 7692)
+	// beside plain ones; always the same.
+	Deflates() bool
 
 	// Close begins to end the connection for the given reason. The first reason
 	// wins.
 	Close(protocol.CloseError)
 }
 
-// ErrBusy in the error of [Subscriber.Deliver] says that the connection may be
+// Outlet is the way out of one connection. Deliver may be called concurrently
+// and under the hub's locks, like the methods of [Subscriber].
+type Outlet interface {
+	// Deliver queues or writes the frames, in the order of the calls. The bytes
+	// are shared and must not be changed. An error means that the connection has
+	// no room for them and has taken none of them; the hub tries again or calls
+	// Close with 4100. A connection that is ending drops them and returns nil.
+	Deliver(protocol.Wire) error
+}
+
+// ErrBusy in the error of [Outlet.Deliver] says that the connection may be
 // slow only for the moment, since its bytes have to be worked on before they
 // leave, as over TLS. In a delivery round it gets some patience before it is
 // closed.

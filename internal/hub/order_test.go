@@ -47,7 +47,7 @@ func TestOrderUnderConcurrency(t *testing.T) {
 		work.Go(func() {
 			for range rounds {
 				c.mustSubscribe("private-a")
-				if refusal := c.a.Unsubscribe("private-a"); refusal != nil {
+				if refusal := c.a.Unsubscribe(nil, "private-a"); refusal != nil {
 					t.Errorf("unsubscribe: %v", refusal)
 				}
 			}
@@ -146,7 +146,7 @@ func runAgainstModel(t *testing.T, channel string, steps []step) {
 				m.subscribe(s.client)
 			}
 		case "unsubscribe":
-			if c.a.Unsubscribe(channel) == nil {
+			if c.a.Unsubscribe(nil, channel) == nil {
 				m.unsubscribe(s.client)
 			}
 		case "publish":

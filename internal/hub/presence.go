@@ -2,96 +2,55 @@ package hub
 
 import (
 	"errors"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
-// member is one user on one presence channel, whatever the number of its
-// connections. Its info is that of the first of them while the user stays.
-type member struct {
-	protocol.Member
-	connections int
-}
-
-// members are the users of a presence channel, in order of arrival. The zero
-// value is empty.
-type members struct {
-	byID  map[string]*member
-	order []*member
-}
-
-// full reports whether userID would be a new user over the limit. It is false
-// where there are no members, as on channels other than presence channels.
-func (m *members) full(userID string, limit int) bool {
-	return len(m.order) > 0 && len(m.order) >= limit && m.byID[userID] == nil
-}
-
-// enter counts a connection of the user; arrived is true for its first.
-func (m *members) enter(identity protocol.Member) (entry *member, arrived bool) {
-	entry = m.byID[identity.UserID]
-	if entry == nil {
-		identity.Info = slices.Clone(identity.Info) // not the whole text it was cut from
-		entry = &member{Member: identity}
-		if m.byID == nil {
-			m.byID = make(map[string]*member)
-		}
-		m.byID[identity.UserID] = entry
-		m.order = append(m.order, entry)
-		arrived = true
-	}
-	entry.connections++
-	return entry, arrived
-}
-
-// exit counts a connection off; it is true for the user's last.
-func (m *members) exit(entry *member) (gone bool) {
-	if entry.connections--; entry.connections > 0 {
-		return false
-	}
-	delete(m.byID, entry.UserID)
-	if i := slices.Index(m.order, entry); i >= 0 {
-		m.order = slices.Delete(m.order, i, i+1)
-	}
-	return true
-}
-
-func (m *members) snapshot() []protocol.Member {
-	all := make([]protocol.Member, len(m.order))
-	for i, entry := range m.order {
-		all[i] = entry.Member
-	}
-	return all
-}
-
 // presenceIdentity returns who the connection will be on a presence channel:
-// what the channel data says, else what it signed in as (§3.6). The zero Member
-// is returned for other channels.
+// what the channel data says, else what it signed in as (§3.6). The zero text is
+// returned for other channels.
 func (a *Attachment) presenceIdentity(
 	name protocol.ChannelName, r SubscribeRequest,
-) (protocol.Member, *protocol.Refusal) {
+) (protocol.MemberText, *protocol.Refusal) {
+	none := protocol.MemberText{}
 	if !name.Kind().Has(protocol.Presence) {
-		return protocol.Member{}, nil
+		return none, nil
 	}
 	identity := protocol.Member{}
 	if r.ChannelData == nil {
-		identity = protocol.Member{UserID: a.signin.userID, Info: a.signin.userInfo}
+		identity = a.signin.member()
 	} else {
 		var err error
 		if identity, err = parseChannelData(*r.ChannelData); err != nil {
-			return identity, protocol.RefuseChannelData(name)
+			return none, protocol.RefuseChannelData(name)
 		}
 	}
 	app := a.App()
 	if utf8.RuneCountInString(identity.UserID) > app.MaxUserIDChars {
-		return identity, protocol.RefuseUserID(name, app.MaxUserIDChars)
+		return none, protocol.RefuseUserID(name, app.MaxUserIDChars)
 	}
 	if len(identity.Info) > app.MaxUserInfoBytes {
-		return identity, protocol.RefuseUserInfo(name, app.MaxUserInfoBytes)
+		return none, protocol.RefuseUserInfo(name, app.MaxUserInfoBytes)
 	}
-	return identity, nil
+	return a.sharedText(protocol.NewMemberText(identity.UserID, identity.Info)), nil
+}
+
+// shareAmong is how many of a connection's subscriptions are looked at for a
+// text to share.
+const shareAmong = 16
+
+// sharedText returns text, if possible as it is kept already: who is on several
+// presence channels mostly is the same user with the same info on all of them.
+func (a *Attachment) sharedText(text protocol.MemberText) protocol.MemberText {
+	all := a.subscriptions.all()
+	for _, sub := range all[:min(len(all), shareAmong)] {
+		if sub.member != nil && sub.member.MemberText == text {
+			return sub.member.MemberText
+		}
+	}
+	return text
 }
 
 var errNoUserID = errors.New("no usable user_id")

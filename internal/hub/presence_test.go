@@ -27,7 +27,7 @@ func TestPresenceUnderConcurrency(t *testing.T) {
 		work.Go(func() {
 			for range rounds {
 				c.mustSubscribe("presence-a", user)
-				if refusal := c.a.Unsubscribe("presence-a"); refusal != nil {
+				if refusal := c.a.Unsubscribe(nil, "presence-a"); refusal != nil {
 					t.Errorf("unsubscribe: %v", refusal)
 				}
 			}

@@ -75,7 +75,7 @@ func (t *tenant) tryPublish(
 		s.mu.Unlock()
 		return nil, nil
 	}
-	defer c.unlockAndDeliver()
+	defer c.unlockAndDeliver(nil)
 	if full = c.fullLocked(); full != nil {
 		return full, nil
 	}
@@ -83,7 +83,7 @@ func (t *tenant) tryPublish(
 		c.fillLocked(p, app)
 	}
 	c.appendLocked(frame, except)
-	if follow && !c.owed {
+	if follow && (!c.owed || c.roster.n > fewSubscribers) {
 		delivered = c.followLocked()
 	}
 	return nil, delivered

@@ -23,6 +23,9 @@ func (g *gate) Deliver(w protocol.Wire) error {
 	return nil
 }
 
+func (g *gate) Outlet() Outlet { return g }
+func (g *gate) Deflates() bool { return false }
+
 func (g *gate) Close(protocol.CloseError) {}
 
 // holdRound begins a round on the channel and returns how to let it end.
@@ -34,7 +37,7 @@ func (f *fixture) holdRound(channel string) (release func()) {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(a.Detach)
-	if refusal := a.Subscribe(SubscribeRequest{Channel: channel}); refusal != nil {
+	if refusal := a.Subscribe(nil, SubscribeRequest{Channel: channel}); refusal != nil {
 		f.t.Fatal(refusal)
 	}
 	published := make(chan struct{})

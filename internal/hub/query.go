@@ -17,7 +17,7 @@ type ChannelInfo struct {
 }
 
 func (c *channel) infoLocked() ChannelInfo {
-	return ChannelInfo{Name: c.name, Subscriptions: len(c.subscribers), Users: len(c.members.order)}
+	return ChannelInfo{Name: c.name, Subscriptions: c.roster.n, Users: c.members.count()}
 }
 
 // Channel returns the counts of one channel, zero if it is not occupied.
@@ -47,7 +47,7 @@ func (s *shard) appendOccupied(found []ChannelInfo, prefix string) []ChannelInfo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, c := range s.channels {
-		if len(c.subscribers) > 0 && strings.HasPrefix(string(name), prefix) && !c.kind.Has(protocol.ToUser) {
+		if c.roster.n > 0 && strings.HasPrefix(string(name), prefix) && !c.kind.Has(protocol.ToUser) {
 			found = append(found, c.infoLocked())
 		}
 	}
@@ -63,10 +63,7 @@ func (h *Hub) Users(app *apps.App, name protocol.ChannelName) []string {
 	if c == nil {
 		return nil
 	}
-	ids := make([]string, len(c.members.order))
-	for i, m := range c.members.order {
-		ids[i] = m.UserID
-	}
+	ids := c.members.ids()
 	slices.Sort(ids)
 	return ids
 }

@@ -1,17 +1,29 @@
 package hub
 
 import (
-	"slices"
-
 	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
-// signin is who a connection has signed in as.
+// signin is who a connection has signed in as. What several connections have in
+// common, the user's id and info and the users they watch, is kept once.
 type signin struct {
+	user      *user
+	userInfo  string  // raw JSON, "" for none
+	watchlist []*user // distinct
+}
+
+// member returns who the connection is on a presence channel that it subscribes
+// without channel data.
+func (s *signin) member() protocol.Member {
+	return protocol.Member{UserID: s.user.id, Info: []byte(s.userInfo)}
+}
+
+// claims are what the user data of a sign-in say.
+type claims struct {
 	userID    string
-	userInfo  []byte   // raw JSON, nil for none
+	userInfo  string   // raw JSON, "" for none
 	watchlist []string // distinct, within the limit
 	overLimit bool     // the watchlist was longer
 }
@@ -33,7 +45,7 @@ func (a *Attachment) Signin(authValue, userData string) *protocol.Refusal {
 	if err != nil {
 		return protocol.RefuseUserData
 	}
-	if a.signin != nil && a.signin.userID != next.userID {
+	if a.signin != nil && a.signin.user.id != next.userID {
 		return protocol.RefuseOtherUser
 	}
 	if !a.authorize() {
@@ -55,58 +67,57 @@ func (a *Attachment) verifySignin(authValue, userData string) *protocol.Refusal 
 	if !ok {
 		return protocol.RefuseSigninKey(key)
 	}
-	text := auth.UserText(a.id, userData)
-	if !pair.Secret.Verify([]byte(text), signature) {
-		return protocol.RefuseSigninSignature(text, signature)
+	if !pair.Secret.VerifyUser(a.id, userData, signature) {
+		return protocol.RefuseSigninSignature(auth.UserText(a.id, userData), signature)
 	}
 	return nil
 }
 
 // parseUserData reads {"id":…,"user_info":…,"watchlist":[…]}; other keys are
 // the application's own.
-func parseUserData(text string, maxWatchlist int) (*signin, error) {
-	s := &signin{}
+func parseUserData(text string, maxWatchlist int) (claims, error) {
+	var c claims
 	value, err := strictjson.Parse([]byte(text))
 	if err != nil {
-		return nil, err
+		return c, err
 	}
 	err = value.Members(func(key []byte, value strictjson.Value) error {
 		switch string(key) {
 		case "id":
-			s.userID = idText(value)
+			c.userID = idText(value)
 		case "user_info":
-			s.userInfo = slices.Clone(presentInfo(value))
+			c.userInfo = string(presentInfo(value))
 		case "watchlist":
 			if value.Kind() == strictjson.Array {
-				s.readWatchlist(value, maxWatchlist)
+				c.readWatchlist(value, maxWatchlist)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	if !protocol.ValidUserID(s.userID) {
-		return nil, errNoUserID
+	if !protocol.ValidUserID(c.userID) {
+		return c, errNoUserID
 	}
-	return s, nil
+	return c, nil
 }
 
 // readWatchlist keeps the first max distinct ids; what is neither a string nor a
 // number is skipped (§5.5).
-func (s *signin) readWatchlist(list strictjson.Value, limit int) {
+func (c *claims) readWatchlist(list strictjson.Value, limit int) {
 	seen := make(map[string]bool)
 	_ = list.Elements(func(v strictjson.Value) error { // the kind is known, the callback never fails
 		id := idText(v)
 		if id == "" || seen[id] {
 			return nil
 		}
-		if len(s.watchlist) >= limit {
-			s.overLimit = true
+		if len(c.watchlist) >= limit {
+			c.overLimit = true
 			return nil
 		}
 		seen[id] = true
-		s.watchlist = append(s.watchlist, id)
+		c.watchlist = append(c.watchlist, id)
 		return nil
 	})
 }

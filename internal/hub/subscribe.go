@@ -23,7 +23,7 @@ type SubscribeRequest struct {
 // Subscribe joins the connection to a channel. This is the only way onto a
 // channel, and the signature is verified here. On success the connection has
 // been sent subscription_succeeded and what follows it (§3.3).
-func (a *Attachment) Subscribe(r SubscribeRequest) *protocol.Refusal {
+func (a *Attachment) Subscribe(t *Turn, r SubscribeRequest) *protocol.Refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.detached {
@@ -43,7 +43,7 @@ func (a *Attachment) Subscribe(r SubscribeRequest) *protocol.Refusal {
 	if refusal != nil {
 		return refusal
 	}
-	return a.join(name, identity)
+	return a.join(t, name, identity)
 }
 
 // verifySubscribe checks that the connection may be on the channel: rows 4 to 8
@@ -51,7 +51,7 @@ func (a *Attachment) Subscribe(r SubscribeRequest) *protocol.Refusal {
 func (a *Attachment) verifySubscribe(name protocol.ChannelName, r SubscribeRequest) *protocol.Refusal {
 	kind := name.Kind()
 	if kind.Has(protocol.ToUser) {
-		if a.signin == nil || a.signin.userID != name.User() {
+		if a.signin == nil || a.signin.user.id != name.User() {
 			return protocol.RefuseNoAuth(name)
 		}
 		return nil
@@ -76,9 +76,8 @@ func (a *Attachment) verifySubscribe(name protocol.ChannelName, r SubscribeReque
 	if kind.Has(protocol.Presence) && a.signin == nil && r.ChannelData == nil {
 		return protocol.RefuseNoChannelData(name)
 	}
-	text := auth.ChannelText(a.id, name, r.ChannelData)
 	if !validSubscribeSignature(pair, a.id, name, r.ChannelData, signature) {
-		return protocol.RefuseSignature(name, text, signature)
+		return protocol.RefuseSignature(name, auth.ChannelText(a.id, name, r.ChannelData), signature)
 	}
 	return nil
 }
@@ -86,27 +85,26 @@ func (a *Attachment) verifySubscribe(name protocol.ChannelName, r SubscribeReque
 func validSubscribeSignature(
 	pair auth.Key, id protocol.SocketID, name protocol.ChannelName, channelData *string, signature string,
 ) bool {
-	if pair.Secret.Verify([]byte(auth.ChannelText(id, name, channelData)), signature) {
+	if pair.Secret.VerifyChannel(id, name, channelData, signature) {
 		return true
 	}
 	// Some clients drop or invent channel data on private channels, where it
 	// means nothing. On presence channels it names the user and must be covered.
 	return channelData != nil && !name.Kind().Has(protocol.Presence) &&
-		pair.Secret.Verify([]byte(auth.ChannelText(id, name, nil)), signature)
+		pair.Secret.VerifyChannel(id, name, nil, signature)
 }
 
 // join makes the subscription. The whole of it happens under the shard's lock,
 // so that the newcomer's snapshot and everybody's later frames agree: the
 // newcomer is greeted before it is in the list, and in the list before anything
 // else about it is told.
-func (a *Attachment) join(name protocol.ChannelName, identity protocol.Member) *protocol.Refusal {
-	t := a.tenant
-	app := t.app.Load()
-	s := t.shard(name)
+func (a *Attachment) join(t *Turn, name protocol.ChannelName, identity protocol.MemberText) *protocol.Refusal {
+	app := a.App()
+	s := a.tenant.shard(name)
 	s.mu.Lock()
-	c := s.channelLocked(t, name)
-	defer c.unlockAndDeliver()
-	if c.members.full(identity.UserID, app.MaxPresenceMembers) {
+	c := s.channelLocked(a.tenant, name)
+	defer c.unlockAndDeliver(t)
+	if c.members.full(identity, app.MaxPresenceMembers) {
 		c.dropIfIdleLocked()
 		return protocol.RefuseFull(name, app.MaxPresenceMembers)
 	}
@@ -114,25 +112,25 @@ func (a *Attachment) join(name protocol.ChannelName, identity protocol.Member) *
 		c.dropIfIdleLocked()
 		return nil
 	}
-	sub := &subscription{channel: c, to: a}
+	sub := &subscription{channel: c, to: a, outlet: a.outlet, deflate: a.deflate}
 	var arrived bool
 	if c.kind.Has(protocol.Presence) {
 		sub.member, arrived = c.members.enter(identity)
 	}
 	c.greetLocked(sub)
-	occupied := len(c.subscribers) == 0
+	occupied := c.roster.n == 0
 	if arrived {
-		c.appendLocked(protocol.MemberAdded(name, sub.member.Member), nil)
+		c.appendLocked(sub.member.Added(name), nil)
 	}
-	c.addSubscriberLocked(sub)
+	c.addLocked(sub)
 	a.subscriptions.add(sub)
-	t.stats.subscriptions.Add(1)
+	a.tenant.stats.subscriptions.Add(1)
 	if occupied {
-		t.stats.channels.Add(1)
+		a.tenant.stats.channels.Add(1)
 		c.emitLocked(Notice{Name: ChannelOccupied})
 	}
 	if arrived {
-		c.emitLocked(Notice{Name: MemberAdded, UserID: sub.member.UserID})
+		c.emitLocked(Notice{Name: MemberAdded, UserID: sub.member.UserID()})
 	}
 	c.replayLocked(sub)
 	c.countChangedLocked(app)
@@ -143,14 +141,14 @@ func (a *Attachment) join(name protocol.ChannelName, identity protocol.Member) *
 // list that anything else is delivered by.
 func (c *channel) greetLocked(sub *subscription) {
 	if c.kind.Has(protocol.Presence) {
-		sub.to.deliver(protocol.PresenceSucceeded(c.name, c.members.snapshot()))
+		sub.to.deliver(c.members.snapshot(c.name))
 		return
 	}
 	sub.to.deliver(protocol.SubscriptionSucceeded(c.name))
 }
 
 // Unsubscribe takes the connection off a channel; success is silent.
-func (a *Attachment) Unsubscribe(channelName string) *protocol.Refusal {
+func (a *Attachment) Unsubscribe(t *Turn, channelName string) *protocol.Refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.detached {
@@ -161,24 +159,24 @@ func (a *Attachment) Unsubscribe(channelName string) *protocol.Refusal {
 		return protocol.RefuseNoSubscription(channelName)
 	}
 	a.subscriptions.remove(sub)
-	a.tenant.leave(sub)
+	a.tenant.leave(t, sub)
 	return nil
 }
 
 // leave ends a subscription and tells those who stay.
-func (t *tenant) leave(sub *subscription) {
+func (t *tenant) leave(turn *Turn, sub *subscription) {
 	c := sub.channel
 	c.shard.mu.Lock()
-	defer c.unlockAndDeliver()
+	defer c.unlockAndDeliver(turn)
 	sub.end()
-	c.removeSubscriberLocked(sub)
+	c.removeLocked(sub)
 	t.stats.subscriptions.Add(-1)
 	if sub.member != nil && c.members.exit(sub.member) {
-		c.appendLocked(protocol.MemberRemoved(c.name, sub.member.UserID), nil)
-		c.emitLocked(Notice{Name: MemberRemoved, UserID: sub.member.UserID})
+		c.appendLocked(sub.member.Removed(c.name), nil)
+		c.emitLocked(Notice{Name: MemberRemoved, UserID: sub.member.UserID()})
 	}
 	c.countChangedLocked(t.app.Load())
-	if len(c.subscribers) == 0 {
+	if c.roster.n == 0 {
 		t.stats.channels.Add(-1)
 		c.missRaised = false
 		c.emitLocked(Notice{Name: ChannelVacated})

@@ -14,9 +14,11 @@ type subscription struct {
 	// set by join, immutable
 	channel *channel
 	to      *Attachment
+	outlet  Outlet  // of to; here too, so that a round looks at nothing else
+	deflate bool    // to takes compressed frames
 	member  *member // nil unless the channel is a presence channel
 
-	index int // position in channel.subscribers, guarded by the shard's mu
+	index int // position in the channel's roster, guarded by the shard's mu
 
 	mu   sync.Mutex // held while a round delivers
 	left bool
@@ -30,7 +32,7 @@ func (s *subscription) deliver(frames protocol.Wire) (there bool, err error) {
 	if s.left {
 		return false, nil
 	}
-	return true, s.to.sub.Deliver(frames)
+	return true, s.outlet.Deliver(frames)
 }
 
 // end makes sure that no round delivers any more; it waits for one that does.
@@ -61,6 +63,19 @@ func (s *subscriptionSet) find(name protocol.ChannelName) *subscription {
 	}
 	for _, sub := range s.list {
 		if sub.channel.name == name {
+			return sub
+		}
+	}
+	return nil
+}
+
+// findBytes is find for a name whose bytes belong to somebody else.
+func (s *subscriptionSet) findBytes(name []byte) *subscription {
+	if s.many != nil {
+		return s.many[protocol.ChannelName(name)]
+	}
+	for _, sub := range s.list {
+		if string(sub.channel.name) == string(name) {
 			return sub
 		}
 	}

@@ -7,11 +7,12 @@ import (
 
 // user is one user id of an app that is signed in or watched.
 type user struct {
-	connections map[*Attachment]struct{} // signed in as this user
-	watchers    map[*Attachment]struct{} // whose user watches this one
+	id          string
+	connections attachmentSet // signed in as this user
+	watchers    attachmentSet // whose user watches this one
 }
 
-func (u *user) online() bool { return len(u.connections) > 0 }
+func (u *user) online() bool { return !u.connections.empty() }
 
 // TerminateUser closes every connection that is signed in as the user (§5.4).
 // Connections that only use the id on a presence channel are left alone.
@@ -23,7 +24,7 @@ func (h *Hub) TerminateUser(app *apps.App, userID string) {
 	if u == nil {
 		return
 	}
-	for a := range u.connections {
+	for a := range u.connections.all() {
 		a.sub.Close(protocol.CloseTerminated)
 	}
 }
@@ -32,28 +33,29 @@ func (h *Hub) TerminateUser(app *apps.App, userID string) {
 // connection its success and the users it watches, then those who watch the
 // user. All of it happens under the users' lock, so that the state a watcher is
 // told and the changes it is told later agree.
-func (a *Attachment) signInAs(next *signin, userData string, maxWatchlist int) {
+func (a *Attachment) signInAs(next claims, userData string, maxWatchlist int) {
 	t := a.tenant
 	t.usersMu.Lock()
 	defer t.usersMu.Unlock()
-	if a.signin != nil {
-		t.unwatchLocked(a, a.signin.watchlist)
-	}
 	u := t.userLocked(next.userID)
 	wasOnline := u.online()
-	u.connections[a] = struct{}{}
-	a.signin = next
+	if a.signin == nil {
+		u.connections.add(a)
+	} else {
+		t.unwatchLocked(a)
+	}
+	a.signin = &signin{user: u, userInfo: u.sharedInfo(next.userInfo)}
 	a.deliver(protocol.SigninSuccess(userData))
 	if next.overLimit {
 		a.deliver(protocol.WatchlistLimit(maxWatchlist).ErrorFrame())
 	}
 	if !wasOnline {
-		u.tellWatchers(protocol.WatchlistEvents(nil, []string{next.userID}))
+		u.tellWatchers(true)
 	}
 	// Watching begins after the watchers were told: a user that watches itself is
 	// in the first frame and gets no second one.
 	t.watchLocked(a, next.watchlist)
-	if state := t.watchedLocked(next.watchlist); state != nil {
+	if state := watchedState(a.signin.watchlist); state != nil {
 		a.deliver(state)
 	}
 }
@@ -66,44 +68,69 @@ func (a *Attachment) signOut() {
 	t := a.tenant
 	t.usersMu.Lock()
 	defer t.usersMu.Unlock()
-	t.unwatchLocked(a, a.signin.watchlist)
-	id := a.signin.userID
-	u := t.userLocked(id)
-	delete(u.connections, a)
+	t.unwatchLocked(a)
+	u := a.signin.user
+	u.connections.remove(a)
 	if !u.online() {
-		u.tellWatchers(protocol.WatchlistEvents([]string{id}, nil))
+		u.tellWatchers(false)
 	}
-	t.dropUserIfIdleLocked(id)
+	t.dropUserIfIdleLocked(u)
 	a.signin = nil
 }
 
-func (u *user) tellWatchers(frame protocol.Wire) {
-	for watcher := range u.watchers {
+// sharedInfo returns info, if possible as another connection of the user keeps
+// it already.
+func (u *user) sharedInfo(info string) string {
+	if first := u.connections.first; first != nil && first.signin != nil && first.signin.userInfo == info {
+		return first.signin.userInfo
+	}
+	return info
+}
+
+func (u *user) tellWatchers(online bool) {
+	if u.watchers.empty() {
+		return
+	}
+	var went, came []string
+	if online {
+		came = []string{u.id}
+	} else {
+		went = []string{u.id}
+	}
+	frame := protocol.WatchlistEvents(went, came)
+	for watcher := range u.watchers.all() {
 		watcher.deliver(frame)
 	}
 }
 
 func (t *tenant) watchLocked(a *Attachment, ids []string) {
-	for _, id := range ids {
-		t.userLocked(id).watchers[a] = struct{}{}
+	if len(ids) == 0 {
+		return
+	}
+	a.signin.watchlist = make([]*user, len(ids))
+	for i, id := range ids {
+		u := t.userLocked(id)
+		u.watchers.add(a)
+		a.signin.watchlist[i] = u
 	}
 }
 
-func (t *tenant) unwatchLocked(a *Attachment, ids []string) {
-	for _, id := range ids {
-		delete(t.userLocked(id).watchers, a)
-		t.dropUserIfIdleLocked(id)
+func (t *tenant) unwatchLocked(a *Attachment) {
+	for _, u := range a.signin.watchlist {
+		u.watchers.remove(a)
+		t.dropUserIfIdleLocked(u)
 	}
 }
 
-// watchedLocked returns the frame with the present state of the given users.
-func (t *tenant) watchedLocked(ids []string) protocol.Wire {
+// watchedState returns the frame with the present state of the given users, nil
+// for none.
+func watchedState(users []*user) protocol.Wire {
 	var offline, online []string
-	for _, id := range ids {
-		if t.userLocked(id).online() {
-			online = append(online, id)
+	for _, u := range users {
+		if u.online() {
+			online = append(online, u.id)
 		} else {
-			offline = append(offline, id)
+			offline = append(offline, u.id)
 		}
 	}
 	return protocol.WatchlistEvents(offline, online)
@@ -112,14 +139,14 @@ func (t *tenant) watchedLocked(ids []string) protocol.Wire {
 func (t *tenant) userLocked(id string) *user {
 	u := t.users[id]
 	if u == nil {
-		u = &user{connections: make(map[*Attachment]struct{}), watchers: make(map[*Attachment]struct{})}
+		u = &user{id: id}
 		t.users[id] = u
 	}
 	return u
 }
 
-func (t *tenant) dropUserIfIdleLocked(id string) {
-	if u := t.users[id]; u != nil && len(u.connections)+len(u.watchers) == 0 {
-		delete(t.users, id)
+func (t *tenant) dropUserIfIdleLocked(u *user) {
+	if !u.online() && u.watchers.empty() {
+		delete(t.users, u.id)
 	}
 }

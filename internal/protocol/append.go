@@ -20,23 +20,63 @@ type Event struct {
 	UserID  string // sender of a client event on a presence channel, else ""
 }
 
-// Encode returns the frame of the event.
+// envelope is the length of all that frames of events have in common, and some
+// room for escapes in names: with it one allocation holds nearly every frame.
+const envelope = len(`{"event":"","channel":"","data":,"user_id":""}`) + 16
+
+// Encode returns the frame of the event in memory of its own.
 func (e Event) Encode() Wire {
-	buf := newText(64 + len(e.Name) + len(e.Channel) + len(e.Data) + len(e.UserID))
+	buf := newText(envelope + len(e.Name) + len(e.Channel) + len(e.Data) + len(e.UserID))
+	buf = append(appendHead(buf, e.Name, e.Channel), e.Data...)
+	return sealText(appendTail(buf, e.UserID))
+}
+
+// ClientEvent is an event of a client on its way to the others (§4).
+type ClientEvent struct {
+	Name     []byte // decoded, as in [Frame]
+	Channel  ChannelName
+	Data     strictjson.Value // as it came
+	UserID   string           // the sender on a presence channel, else ""
+	Verbatim bool             // send the data as it came instead of as a string
+}
+
+// Encode returns the frame of the event and its data as a payload, which webhooks
+// get, in memory of their own. The payload is part of the frame's bytes and, like
+// them, must not be changed; only that of verbatim data stands apart.
+func (e ClientEvent) Encode() (Wire, Payload) {
+	buf := newText(envelope + len(e.Name) + len(e.Channel) + payloadLen(e.Data) + len(e.UserID))
+	buf = appendHead(buf, e.Name, e.Channel)
+	start, ready := len(buf), isPayload(e.Data)
+	if ready || e.Verbatim {
+		buf = append(buf, e.Data...)
+	} else {
+		buf = appendPayload(buf, e.Data)
+	}
+	end := len(buf)
+	buf = appendTail(buf, e.UserID)
+	if e.Verbatim && !ready {
+		return sealText(buf), PayloadOf(e.Data)
+	}
+	return sealText(buf), Payload(buf[start:end:end])
+}
+
+func appendHead[T string | []byte](buf []byte, name T, channel ChannelName) []byte {
 	buf = append(buf, `{"event":`...)
-	buf = strictjson.AppendString(buf, e.Name)
-	if e.Channel != "" {
+	buf = strictjson.AppendString(buf, name)
+	if channel != "" {
 		buf = append(buf, `,"channel":"`...)
-		buf = append(buf, e.Channel...) // its alphabet needs no escapes
+		buf = append(buf, channel...) // its alphabet needs no escapes
 		buf = append(buf, '"')
 	}
-	buf = append(buf, `,"data":`...)
-	buf = append(buf, e.Data...)
-	if e.UserID != "" {
+	return append(buf, `,"data":`...)
+}
+
+func appendTail(buf []byte, userID string) []byte {
+	if userID != "" {
 		buf = append(buf, `,"user_id":`...)
-		buf = strictjson.AppendString(buf, e.UserID)
+		buf = strictjson.AppendString(buf, userID)
 	}
-	return sealText(append(buf, '}'))
+	return append(buf, '}')
 }
 
 // ConnectionEstablished returns the first frame of a connection; the timeout is
@@ -75,40 +115,6 @@ func SubscriptionSucceeded(channel ChannelName) Wire {
 type Member struct {
 	UserID string
 	Info   []byte
-}
-
-// PresenceSucceeded returns the success frame of a presence channel with the
-// members as they are now (§3.3).
-func PresenceSucceeded(channel ChannelName, members []Member) Wire {
-	data := append([]byte(`{"presence":{"count":`), strconv.Itoa(len(members))...)
-	data = append(data, `,"ids":[`...)
-	for i, m := range members {
-		data = appendComma(data, i)
-		data = strictjson.AppendString(data, m.UserID)
-	}
-	data = append(data, `],"hash":{`...)
-	for i, m := range members {
-		data = appendComma(data, i)
-		data = strictjson.AppendString(data, m.UserID)
-		data = append(data, ':')
-		data = appendInfo(data, m.Info)
-	}
-	data = append(data, "}}}"...)
-	return Event{Name: EventSubscriptionSucceeded, Channel: channel, Data: PayloadOfText(data)}.Encode()
-}
-
-// MemberAdded returns the frame that announces a user to the others.
-func MemberAdded(channel ChannelName, m Member) Wire {
-	data := strictjson.AppendString([]byte(`{"user_id":`), m.UserID)
-	data = append(data, `,"user_info":`...)
-	data = append(appendInfo(data, m.Info), '}')
-	return Event{Name: EventMemberAdded, Channel: channel, Data: PayloadOfText(data)}.Encode()
-}
-
-// MemberRemoved returns the frame that tells of a user's leaving.
-func MemberRemoved(channel ChannelName, userID string) Wire {
-	data := append(strictjson.AppendString([]byte(`{"user_id":`), userID), '}')
-	return Event{Name: EventMemberRemoved, Channel: channel, Data: PayloadOfText(data)}.Encode()
 }
 
 // SubscriptionCount returns the frame with a channel's number of subscriptions.
@@ -163,11 +169,4 @@ func appendComma(dst []byte, i int) []byte {
 		return dst
 	}
 	return append(dst, ',')
-}
-
-func appendInfo(dst, info []byte) []byte {
-	if len(info) == 0 {
-		return append(dst, "null"...)
-	}
-	return append(dst, info...)
 }

@@ -1,15 +1,16 @@
 package protocol_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
-	"pgregory.net/rapid"
-
 	"github.com/pipesocket/pipesocketd/internal/protocol"
+	"github.com/pipesocket/pipesocketd/internal/strictjson"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
@@ -58,48 +59,6 @@ func TestOptionalKeys(t *testing.T) {
 	}
 }
 
-// P-100: ids and the keys of hash are one set of strings, count is their number.
-// P-101: hash values are the user_info as it came.
-// P-102: a member without user_info has null, and hash is an object in any case.
-func TestPresenceSucceeded(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		ids := rapid.SliceOfNDistinct(rapid.String(), 0, 20, rapid.ID[string]).Draw(rt, "ids")
-		info := rapid.SampledFrom([]string{
-			"", "null", `{"b":1,"a":12345678901234567890}`, `"\u003c<"`, `[1.50]`, `{"a" : 1}`,
-		})
-		var members []protocol.Member
-		want := map[string]string{}
-		for _, id := range ids {
-			m := protocol.Member{UserID: id, Info: []byte(info.Draw(rt, "info"))}
-			members = append(members, m)
-			want[id] = string(m.Info)
-			if len(m.Info) == 0 {
-				want[id] = "null"
-			}
-		}
-		f := testkit.Frames(t, protocol.PresenceSucceeded("presence-x", members))[0]
-		var data struct {
-			Presence struct {
-				Count int
-				IDs   []string
-				Hash  map[string]json.RawMessage
-			}
-		}
-		if err := json.Unmarshal([]byte(f.Data), &data); err != nil {
-			rt.Fatalf("%v: %s", err, f.Data)
-		}
-		p := data.Presence
-		if p.Count != len(ids) || !slices.Equal(p.IDs, ids) && len(ids) > 0 || p.Hash == nil || len(p.Hash) != len(ids) {
-			rt.Fatalf("count %d, ids %q, hash %s of members %q", p.Count, p.IDs, p.Hash, ids)
-		}
-		for id, info := range want {
-			if string(p.Hash[id]) != info {
-				rt.Fatalf("user_info of %q is %s, want %s", id, p.Hash[id], info)
-			}
-		}
-	})
-}
-
 func TestSigninSuccessEchoesUserData(t *testing.T) {
 	for _, text := range []string{
 		`{"id":"42"}`, ` {"id": "42", "x":"\u003c<\/"} `, `{"id":"é€😀"}`, "{\"id\":\"1\",\t\"a\":1.50}", `{"id":"1","b":"\\\""}`,
@@ -144,17 +103,78 @@ func TestWatchlistEvents(t *testing.T) {
 	}
 }
 
-func TestEncodeAllocatesOnce(t *testing.T) {
-	e := protocol.Event{Name: "client-typing", Channel: "presence-room", Data: protocol.PayloadOfText(`{"on":true}`), UserID: "42"}
-	if n := testing.AllocsPerRun(100, func() { e.Encode() }); n != 1 {
-		t.Errorf("%v allocations, want 1", n)
+// The two ways to encode a client event agree, whatever its data is.
+func TestClientEvent(t *testing.T) {
+	for _, data := range []string{
+		`{"on":true}`, `"plain"`, `"{\"a\":\"\\n\"}"`, `"\ud83d\ude00"`, `"lone \ud83d\n"`, `{"lone":"\ud83d"}`, "{\n\t\"a\" : \"é<\"\r\n}",
+		`[1,"\\"]`, `1.50`, `false`, `""`, `"` + strings.Repeat(`\"`, 500) + `"`, `[` + strings.Repeat(`"\"",`, 500) + `0]`,
+	} {
+		for _, event := range []protocol.ClientEvent{
+			{Name: []byte("client-x"), Channel: "private-room"},
+			{Name: []byte("client-\"é\n😀"), Channel: "presence-room", UserID: `4"2`},
+			{Name: []byte("client-" + strings.Repeat("\x01", 190)), Channel: "presence-room", UserID: "u", Verbatim: true},
+		} {
+			v, err := strictjson.Parse([]byte(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			event.Data = v
+			checkEncoded(t, event)
+		}
 	}
 }
 
+// checkEncoded compares with the general encoder, and makes sure that the input
+// may be reused afterwards.
+func checkEncoded(t *testing.T, e protocol.ClientEvent) {
+	t.Helper()
+	want := protocol.Event{Name: string(e.Name), Channel: e.Channel, Data: bytes.Clone(protocol.PayloadOf(e.Data)), UserID: e.UserID}
+	frame := want
+	if e.Verbatim {
+		frame.Data = bytes.Clone(e.Data)
+	}
+	sent := string(e.Data)
+	e.Name, e.Data = bytes.Clone(e.Name), bytes.Clone(e.Data)
+	got, data := e.Encode()
+	clear(e.Name)
+	clear(e.Data)
+	if !bytes.Equal(got, frame.Encode()) {
+		t.Errorf("data %s: frame %q, want %q", sent, got, frame.Encode())
+	}
+	if !bytes.Equal(data, want.Data) {
+		t.Errorf("data %s: payload %s, want %s", sent, data, want.Data)
+	}
+	if _ = append(data, "!!!"...); !bytes.Equal(got, frame.Encode()) {
+		t.Errorf("data %s: appending to the payload changed the frame", sent)
+	}
+}
+
+func checkClientEvent(t *testing.T, f protocol.Frame) {
+	t.Helper()
+	checkEncoded(t, protocol.ClientEvent{Name: f.Event, Channel: "private-room", Data: f.Data})
+	checkEncoded(t, protocol.ClientEvent{Name: f.Event, Channel: "presence-room", Data: f.Data, UserID: "u", Verbatim: true})
+}
+
 func BenchmarkEncode(b *testing.B) {
-	for name, size := range map[string]int{"64": 64, "1024": 1024, "10240": 10_240} {
-		b.Run("size="+name, func(b *testing.B) {
+	for _, size := range []int{64, 1_024, 10_240} {
+		b.Run("size="+strconv.Itoa(size), func(b *testing.B) {
 			e := protocol.Event{Name: "my-event", Channel: "my-channel", Data: protocol.PayloadOfText(strings.Repeat("d", size))}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Encode()
+			}
+		})
+	}
+}
+
+func BenchmarkEncodeClientEvent(b *testing.B) {
+	for _, size := range []int{102, 1_000, 10_000} {
+		b.Run("size="+strconv.Itoa(size), func(b *testing.B) {
+			f, err := protocol.ParseFrame(clientFrame(size))
+			if err != nil {
+				b.Fatal(err)
+			}
+			e := protocol.ClientEvent{Name: f.Event, Channel: "presence-room", Data: f.Data, UserID: "42"}
 			b.ReportAllocs()
 			for b.Loop() {
 				e.Encode()

@@ -58,12 +58,12 @@ func eventGoldens() []golden {
 		{"error_escapes", "ErrorFrame", protocol.ErrorFrame(0, "<a href=\"x\">&\u2028\\\n\x00")},
 		{"subscription_succeeded", "SubscriptionSucceeded", protocol.SubscriptionSucceeded(public)},
 		{"subscription_succeeded_user", "SubscriptionSucceeded", protocol.SubscriptionSucceeded("#server-to-user-42")},
-		{"presence_succeeded", "PresenceSucceeded", protocol.PresenceSucceeded(presence, members)},
-		{"presence_succeeded_one", "PresenceSucceeded", protocol.PresenceSucceeded(presence, members[1:2])},
-		{"presence_succeeded_none", "PresenceSucceeded", protocol.PresenceSucceeded(presence, nil)},
-		{"member_added", "MemberAdded", protocol.MemberAdded(presence, members[0])},
-		{"member_added_without_info", "MemberAdded", protocol.MemberAdded(presence, protocol.Member{UserID: "42", Info: []byte{}})},
-		{"member_removed", "MemberRemoved", protocol.MemberRemoved(presence, members[1].UserID)},
+		{"presence_succeeded", "PresenceSnapshot", snapshot(presence, members...)},
+		{"presence_succeeded_one", "PresenceSnapshot", snapshot(presence, members[1:2]...)},
+		{"presence_succeeded_none", "PresenceSnapshot", snapshot(presence)},
+		{"member_added", "MemberAdded", textOf(members[0]).Added(presence)},
+		{"member_added_without_info", "MemberAdded", protocol.NewMemberText("42", "").Added(presence)},
+		{"member_removed", "MemberRemoved", textOf(members[1]).Removed(presence)},
 		{"subscription_count", "SubscriptionCount", protocol.SubscriptionCount(public, 3)},
 		{"cache_miss", "CacheMiss", joined},
 		{"signin_success", "SigninSuccess", protocol.SigninSuccess(`{"id":"42", "user_info":{"name":"Ann <3"}}`)},
@@ -77,6 +77,17 @@ func eventGoldens() []golden {
 		{"client_event_presence", "", protocol.Event{Name: "client-hi", Channel: presence, Data: text(`{"t":1}`), UserID: `4"2`}.Encode()},
 		{"ping", "PingFrame", protocol.PingFrame()},
 	}
+}
+
+func textOf(m protocol.Member) protocol.MemberText { return protocol.NewMemberText(m.UserID, m.Info) }
+
+func snapshot(channel protocol.ChannelName, members ...protocol.Member) protocol.Wire {
+	size := 0
+	for _, m := range members {
+		size += textOf(m).Size()
+	}
+	at := func(i int) protocol.MemberText { return textOf(members[i]) }
+	return protocol.PresenceSnapshot(channel, len(members), size, len(members), at)
 }
 
 func closeGoldens() []golden {
@@ -223,7 +234,7 @@ func TestEveryFrameHasAGoldenFile(t *testing.T) {
 		covered[g.covers] = true
 	}
 	files := token.NewFileSet()
-	for _, name := range []string{"append.go", "wire.go", "refusal.go", "codes.go"} {
+	for _, name := range []string{"append.go", "presence.go", "wire.go", "refusal.go", "codes.go"} {
 		file, err := parser.ParseFile(files, name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

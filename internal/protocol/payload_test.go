@@ -32,6 +32,11 @@ func TestPayloadOf(t *testing.T) {
 			if string(p) != tt.token || p.Text() != tt.text || p.Len() != len(tt.text) {
 				t.Errorf("%s: token %s, text %q, length %d, want %s, %q", tt.value, p, p.Text(), p.Len(), tt.token, tt.text)
 			}
+			for _, limit := range []int{0, len(tt.text) - 1, len(tt.text), len(tt.text) + 1, 1000} {
+				if limit >= 0 && protocol.DataExceeds(v, limit) != (len(tt.text) > limit) {
+					t.Errorf("%s: exceeds %d: %v", tt.value, limit, protocol.DataExceeds(v, limit))
+				}
+			}
 			if strictjson.Value(p).HasLoneSurrogate() {
 				t.Errorf("%s: token %s has a lone surrogate", tt.value, p)
 			}

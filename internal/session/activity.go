@@ -4,15 +4,18 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
+	"github.com/pipesocket/pipesocketd/internal/wheel"
 )
 
-// timers are a session's deadlines, guarded by Session.timersMu.
-type timers struct {
-	activity      *time.Timer
-	authorization *time.Timer
-	probed        bool          // a PING is out
-	probedAt      time.Duration // after started
-	stopped       bool
+// deadlines are what a session has to be looked at for, guarded by Session.mu.
+// There is one timer: it stands at the earliest of them, and at the end of the
+// grace once the connection is closing.
+type deadlines struct {
+	timer    wheel.Timer
+	probed   bool          // a PING is out
+	probedAt time.Duration // after started
+	closing  bool          // the connection is to be aborted when the timer fires
+	over     bool          // nothing is scheduled any more
 }
 
 // Alive notes a sign of life: any frame of the client (§2.4 rule 4). It is
@@ -20,58 +23,95 @@ type timers struct {
 // and costs no timer.
 func (s *Session) Alive() { s.seen.Store(int64(time.Since(s.started))) }
 
-func (s *Session) startTimers() {
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
+func (s *Session) startDeadlines() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.Alive()
-	s.timers.activity = time.AfterFunc(s.app.ActivityTimeout, s.checkActivity)
-	if s.app.AuthorizedConnections {
-		s.timers.authorization = time.AfterFunc(s.app.AuthorizedTimeout, s.checkAuthorization)
+	if !s.deadlines.closing {
+		s.scheduleLocked(s.app.ActivityTimeout)
 	}
 }
 
-func (s *Session) stopTimers() {
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
-	s.timers.stopped = true
-	if s.timers.activity != nil {
-		s.timers.activity.Stop()
+// scheduleLocked has the session looked at in d, or earlier when it has to be
+// authorized by then.
+func (s *Session) scheduleLocked(d time.Duration) {
+	if s.app.AuthorizedConnections && !s.attached.Load().Authorized() {
+		d = min(d, s.app.AuthorizedTimeout-time.Since(s.started))
 	}
-	if s.timers.authorization != nil {
-		s.timers.authorization.Stop()
-	}
+	s.o.Wheel.Schedule(&s.deadlines.timer, d, s)
 }
 
-// checkActivity runs when the client could have been silent for its timeout. It
-// probes a silent client, and closes one that did not answer the probe in time.
-func (s *Session) checkActivity() {
-	s.timersMu.Lock()
-	defer s.timersMu.Unlock()
-	if s.timers.stopped {
+// abortIn ends the connection in d unless it ends before; a second call has no
+// effect.
+func (s *Session) abortIn(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abortInLocked(d)
+}
+
+func (s *Session) abortInLocked(d time.Duration) {
+	if s.deadlines.closing || s.deadlines.over {
 		return
 	}
-	t := &s.timers
-	now, seen := time.Since(s.started), time.Duration(s.seen.Load())
-	switch {
-	case t.probed && seen < t.probedAt:
-		if left := t.probedAt + s.app.PongTimeout - now; left > 0 {
-			t.activity.Reset(left)
-			return
-		}
+	s.deadlines.closing = true
+	s.o.Wheel.Schedule(&s.deadlines.timer, d, s)
+}
+
+// Expire implements [wheel.Expirer].
+func (s *Session) Expire(*wheel.Timer) {
+	switch s.due() {
+	case abort:
+		s.out.Abort()
+	case unauthorized:
+		s.Close(protocol.CloseNotAuthorized)
+	case silent:
 		s.Close(protocol.ClosePongTimeout)
-	case seen+s.app.ActivityTimeout > now:
-		t.probed = false
-		t.activity.Reset(seen + s.app.ActivityTimeout - now)
-	default:
-		t.probed, t.probedAt = true, now
-		// An answered probe begins a new silence, which may be the shorter wait.
-		t.activity.Reset(min(s.app.PongTimeout, s.app.ActivityTimeout))
+	case probe:
 		s.attached.Load().Reply(protocol.PingFrame())
+	case nothing:
 	}
 }
 
-func (s *Session) checkAuthorization() {
-	if !s.attached.Load().Authorized() {
-		s.Close(protocol.CloseNotAuthorized)
+// due is what has to be done at a deadline.
+type due int
+
+const (
+	nothing due = iota
+	abort
+	unauthorized
+	silent
+	probe
+)
+
+// due decides what has to be done now, and schedules the next look. It probes a
+// client that was silent for its timeout, and gives up one that did not answer
+// the probe in time.
+func (s *Session) due() due {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := &s.deadlines
+	now, seen := time.Since(s.started), time.Duration(s.seen.Load())
+	switch {
+	case d.over:
+		return nothing
+	case d.closing:
+		return abort
+	case s.app.AuthorizedConnections && now >= s.app.AuthorizedTimeout && !s.attached.Load().Authorized():
+		return unauthorized
+	case d.probed && seen < d.probedAt:
+		if left := d.probedAt + s.app.PongTimeout - now; left > 0 {
+			s.scheduleLocked(left)
+			return nothing
+		}
+		return silent
+	case seen+s.app.ActivityTimeout > now:
+		d.probed = false
+		s.scheduleLocked(seen + s.app.ActivityTimeout - now)
+		return nothing
+	default:
+		d.probed, d.probedAt = true, now
+		// An answered probe begins a new silence, which may be the shorter wait.
+		s.scheduleLocked(min(s.app.PongTimeout, s.app.ActivityTimeout))
+		return probe
 	}
 }

@@ -1,8 +1,6 @@
 package session
 
 import (
-	"strings"
-
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
@@ -10,27 +8,27 @@ import (
 
 // dispatch carries out one frame of the client (§2.7). What it returns is for
 // the client; no refusal ends a connection.
-func dispatch(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
-	switch f.Event {
+func dispatch(t *hub.Turn, a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
+	switch string(f.Event) {
 	case protocol.EventPing:
 		a.Reply(protocol.Pong())
 		return nil
 	case protocol.EventPong:
 		return nil
 	case protocol.EventSubscribe:
-		return onSubscribe(a, f)
+		return onSubscribe(t, a, f)
 	case protocol.EventUnsubscribe:
-		return onUnsubscribe(a, f)
+		return onUnsubscribe(t, a, f)
 	case protocol.EventSignin:
 		return onSignin(a, f)
 	}
-	if strings.HasPrefix(f.Event, protocol.ClientEventPrefix) {
-		return a.ClientEvent(f)
+	if f.IsClientEvent() {
+		return a.ClientEvent(t, f)
 	}
-	return protocol.RefuseUnsupported(f.Event)
+	return protocol.RefuseUnsupported(string(f.Event))
 }
 
-func onSubscribe(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
+func onSubscribe(t *hub.Turn, a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
 	var r hub.SubscribeRequest
 	named := false
 	err := members(f, func(key []byte, value strictjson.Value) {
@@ -53,10 +51,10 @@ func onSubscribe(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
 	if !named {
 		return protocol.RefuseMissing("channel")
 	}
-	return a.Subscribe(r)
+	return a.Subscribe(t, r)
 }
 
-func onUnsubscribe(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
+func onUnsubscribe(t *hub.Turn, a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
 	var channel string
 	named := false
 	err := members(f, func(key []byte, value strictjson.Value) {
@@ -70,7 +68,7 @@ func onUnsubscribe(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
 	if !named {
 		return protocol.RefuseMissing("channel")
 	}
-	return a.Unsubscribe(channel)
+	return a.Unsubscribe(t, channel)
 }
 
 func onSignin(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {

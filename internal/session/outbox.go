@@ -5,48 +5,53 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/netpoll"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // ErrSlow is returned by [Outbox.Deliver] when the backlog is at its limit.
 var ErrSlow = errors.New("connection is too slow: backlog is full")
 
-// errBusy is [ErrSlow] of a connection that cannot be written directly: the
-// flusher may be behind rather than the peer.
+// errBusy is [ErrSlow] of a connection that nothing leaves at once: its goroutine
+// may be behind rather than the peer.
 var errBusy = fmt.Errorf("%w: %w", ErrSlow, hub.ErrBusy)
-
-// flushBytes is how much of the backlog one write takes at most, except for a
-// single larger piece. What a write has begun cannot be taken back when a slow
-// consumer is closed, so this bounds what it still costs then.
-const flushBytes = 64 << 10
 
 // Outbox is the write side of one connection. Its methods may be called
 // concurrently; but for Wait and End they never wait for the socket.
 type Outbox struct {
-	// set by NewOutbox, immutable
-	conn   net.Conn
-	direct *directWriter // nil where writing may block (TLS)
-	limit  int
+	mu      sync.Mutex
+	closing bool // the last frame is written or queued; nothing follows it
+	broken  bool // the socket takes no more
+	backlog *backlog
 
-	flusher sync.WaitGroup // the flush goroutine, if there is one
+	// immutable
+	line  line
+	limit int
+}
 
-	mu           sync.Mutex
-	backlog      [][]byte // pieces of whole frames, except as begun says
-	begun        bool     // backlog[0] is the rest of a frame whose beginning is written
-	backlogBytes int      // of backlog and of what the flusher is writing
-	flushing     bool     // the flusher owns the socket's write side
-	closing      bool     // the last frame is written or queued; nothing follows it
-	broken       bool     // the socket takes no more
+// backlog is what the socket did not take at once.
+type backlog struct {
+	pieces [][]byte // of whole frames, except as begun says
+	begun  bool     // pieces[0] is the rest of a frame whose beginning is written
+	bytes  int      // of pieces and of what a flusher is writing
+	gone   chan struct{}
 }
 
 // NewOutbox returns the write side of conn, which nobody else may write to. The
 // backlog may grow to limit bytes, and over it by one delivery that is larger
 // than half of that.
 func NewOutbox(conn net.Conn, limit int) *Outbox {
-	return &Outbox{conn: conn, direct: newDirectWriter(conn), limit: limit}
+	o := &Outbox{limit: limit}
+	o.line = &blockingLine{conn: conn, out: o}
+	return o
+}
+
+// NewPolledOutbox is [NewOutbox] for a socket that is served by loops. Its handler
+// has to call [Outbox.Flush] when the socket can be written.
+func NewPolledOutbox(conn *netpoll.Conn, limit int) *Outbox {
+	return &Outbox{limit: limit, line: polledLine{conn}}
 }
 
 // Deliver writes or queues frames. The bytes are kept and must not be changed.
@@ -71,16 +76,16 @@ func (o *Outbox) DeliverCopy(w []byte) error {
 	}
 	owned := append(protocol.Wire(nil), w...)
 	if protocol.IsClose(w) {
-		o.closeLocked(owned, closeGrace)
+		o.closeLocked(owned)
 		return nil
 	}
 	return o.writeLocked(owned)
 }
 
 // Close writes the last frames behind what is queued, or, with discard, in the
-// place of what is queued. The socket is given grace to take them. It reports
-// whether this call closed the outbox, false if it was closing already.
-func (o *Outbox) Close(last protocol.Wire, discard bool, grace time.Duration) bool {
+// place of what is queued. It reports whether this call closed the outbox, false
+// if it was closing already. A peer may take none of it: see [Outbox.Abort].
+func (o *Outbox) Close(last protocol.Wire, discard bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closing {
@@ -93,28 +98,39 @@ func (o *Outbox) Close(last protocol.Wire, discard bool, grace time.Duration) bo
 	if discard {
 		o.discardLocked()
 	}
-	o.closeLocked(last, grace)
+	o.closeLocked(last)
 	return true
 }
 
-// closeLocked queues the last frames. The deadline is what ends the flusher of a
-// peer that asked for the close itself and then reads nothing.
-func (o *Outbox) closeLocked(last protocol.Wire, grace time.Duration) {
+// closeLocked queues the last frames.
+func (o *Outbox) closeLocked(last protocol.Wire) {
 	o.closing = true
-	_ = o.conn.SetWriteDeadline(time.Now().Add(grace)) // fails only on a dead socket
-	o.enqueueLocked(last)                              // over the limit or not: these are the last bytes
+	if o.backlog != nil {
+		o.enqueueLocked(last) // over the limit or not: these are the last bytes
+		return
+	}
+	_ = o.writeLocked(last) // there is room: nothing waits
 }
 
-// End drops what is queued, closes the connection, and returns when nothing is
-// being written any more. Nothing begins afterwards: Deliver and Close have no
-// effect.
+// Abort drops what is queued and ends the connection in both directions.
+func (o *Outbox) Abort() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.breakLocked()
+}
+
+// End drops what is queued, closes the connection for good, and returns when
+// nothing is being written any more. Nothing begins afterwards: Deliver and Close
+// have no effect. It may be called more than once, but not concurrently.
 func (o *Outbox) End() {
 	o.mu.Lock()
-	o.closing, o.broken = true, true
-	o.backlog, o.backlogBytes = nil, 0
+	line := o.line
+	o.closing, o.broken, o.line = true, true, nil
+	o.dropLocked()
 	o.mu.Unlock()
-	_ = o.conn.Close() // a second close is harmless
-	o.flusher.Wait()
+	if line != nil {
+		line.end()
+	}
 }
 
 // Closing reports whether the connection is ending: its last frame is queued, or
@@ -125,15 +141,25 @@ func (o *Outbox) Closing() bool {
 	return o.closing || o.broken
 }
 
-// Wait returns when the last frames have left or cannot. It may be called only
-// once [Outbox.Closing] is true: before that, more could begin meanwhile.
-func (o *Outbox) Wait() { o.flusher.Wait() }
+// Gone returns what is closed when everything queued has left or cannot any more;
+// nil if nothing is queued.
+func (o *Outbox) Gone() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.backlog == nil {
+		return nil
+	}
+	if o.backlog.gone == nil {
+		o.backlog.gone = make(chan struct{})
+	}
+	return o.backlog.gone
+}
 
 // writeLocked writes what the socket takes now and queues the rest.
 func (o *Outbox) writeLocked(w protocol.Wire) error {
-	if o.flushing || o.direct == nil {
-		if !o.hasRoomLocked(len(w)) {
-			if o.direct == nil {
+	if o.backlog != nil {
+		if !o.backlog.hasRoom(len(w), o.limit) {
+			if _, slow := o.line.(*blockingLine); slow {
 				return errBusy
 			}
 			return ErrSlow
@@ -141,67 +167,155 @@ func (o *Outbox) writeLocked(w protocol.Wire) error {
 		o.enqueueLocked(w)
 		return nil
 	}
-	n, err := o.direct.write(w) // nothing is waiting, so there is room for what the socket leaves
-	if err != nil {
+	n, err := o.line.write(w) // nothing is waiting, so there is room for what the socket leaves
+	switch {
+	case err != nil:
 		o.breakLocked()
-		return nil //nolint:nilerr // the end of the connection is the reader's to report
+	case n < len(w) || o.line.held():
+		o.keepLocked(w, n)
+	}
+	return nil // the end of a connection is its reader's to report
+}
+
+// keepLocked begins a backlog with what is left of w when n bytes are written.
+func (o *Outbox) keepLocked(w protocol.Wire, n int) {
+	o.backlog = &backlog{}
+	if err := o.line.wake(true); err != nil {
+		o.breakLocked()
+		return
 	}
 	if n > 0 && n < len(w) {
 		// Frames stay whole, whatever becomes of the others.
 		end := frameEnd(w, n)
-		o.begun = true
+		o.backlog.begun = true
 		o.enqueueLocked(w[n:end])
 		n = end
 	}
 	o.enqueueLocked(w[n:])
-	return nil
-}
-
-// hasRoomLocked reports whether n more bytes may wait. Half of the limit is room
-// for anything: a delivery that is large by itself (a round, the snapshot of a
-// big presence channel) does not make a slow consumer of a peer that reads.
-func (o *Outbox) hasRoomLocked(n int) bool {
-	return o.backlogBytes+min(n, o.limit/2) <= o.limit
 }
 
 func (o *Outbox) enqueueLocked(w protocol.Wire) {
-	if len(w) == 0 {
-		return
+	if len(w) > 0 {
+		o.backlog.pieces = append(o.backlog.pieces, w)
+		o.backlog.bytes += len(w)
 	}
-	o.backlog = append(o.backlog, w)
-	o.backlogBytes += len(w)
-	if !o.flushing {
-		o.flushing = true
-		o.flusher.Go(o.flush)
-	}
+}
+
+// hasRoom reports whether n more bytes may wait. Half of the limit is room for
+// anything: a delivery that is large by itself (a round, the snapshot of a big
+// presence channel) does not make a slow consumer of a peer that reads.
+func (b *backlog) hasRoom(n, limit int) bool {
+	return b.bytes+min(n, limit/2) <= limit
 }
 
 // discardLocked drops every frame that no write has begun.
 func (o *Outbox) discardLocked() {
+	b := o.backlog
+	if b == nil {
+		return
+	}
 	keep := 0
-	if o.begun {
+	if b.begun {
 		keep = 1
 	}
-	for _, piece := range o.backlog[keep:] {
-		o.backlogBytes -= len(piece)
+	for _, piece := range b.pieces[keep:] {
+		b.bytes -= len(piece)
 	}
-	clear(o.backlog[keep:])
-	o.backlog = o.backlog[:keep]
+	clear(b.pieces[keep:])
+	b.pieces = b.pieces[:keep]
 }
 
-// flush writes the backlog until it is empty. It owns the write side of the
-// socket while o.flushing is set, so blocking here disturbs nobody.
-func (o *Outbox) flush() {
-	for {
-		pieces, size := o.takeForFlush()
-		if pieces == nil {
+// Flush writes what the socket takes of the backlog now.
+func (o *Outbox) Flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := o.backlog
+	if b == nil || o.broken {
+		return
+	}
+	for len(b.pieces) > 0 || o.line.held() {
+		var piece []byte
+		if len(b.pieces) > 0 {
+			piece = b.pieces[0]
+		}
+		n, err := o.line.write(piece)
+		if err != nil {
+			o.breakLocked()
 			return
 		}
-		_, err := pieces.WriteTo(o.conn)
-		o.flushed(size, err)
+		if n < len(piece) || n == 0 && o.line.held() {
+			b.written(n)
+			return
+		}
+		b.written(n)
+	}
+	o.emptyLocked()
+}
+
+// written takes n bytes off the first piece.
+func (b *backlog) written(n int) {
+	if n == 0 {
+		return
+	}
+	b.bytes -= n
+	piece := b.pieces[0]
+	if n == len(piece) {
+		b.pieces[0] = nil
+		b.pieces, b.begun = b.pieces[1:], false
+		return
+	}
+	if b.begun { // it holds the rest of one frame only
+		b.pieces[0] = piece[n:]
+		return
+	}
+	end := frameEnd(piece, n)
+	b.pieces[0], b.begun = piece[n:end], true
+	if end < len(piece) {
+		b.pieces = append([][]byte{piece[n:end], piece[end:]}, b.pieces[1:]...)
 	}
 }
 
+// emptyLocked ends the backlog: everything has left.
+func (o *Outbox) emptyLocked() {
+	if err := o.line.wake(false); err != nil {
+		o.breakLocked()
+		return
+	}
+	o.dropLocked()
+}
+
+// dropLocked forgets the backlog.
+func (o *Outbox) dropLocked() {
+	if o.backlog != nil && o.backlog.gone != nil {
+		close(o.backlog.gone)
+	}
+	o.backlog = nil
+}
+
+// takeLocked gives the next pieces of up to size bytes to a flusher, none if there
+// are none: then it is done.
+func (o *Outbox) takeLocked(limit int) (pieces net.Buffers, size int) {
+	b := o.backlog
+	if b == nil {
+		return nil, 0
+	}
+	if len(b.pieces) == 0 {
+		o.emptyLocked()
+		return nil, 0
+	}
+	b.begun = false
+	n := 0
+	for n < len(b.pieces) && (n == 0 || size+len(b.pieces[n]) <= limit) {
+		size += len(b.pieces[n])
+		n++
+	}
+	pieces = append(net.Buffers(nil), b.pieces[:n]...)
+	clear(b.pieces[:n])
+	b.pieces = b.pieces[n:]
+	return pieces, size
+}
+
+// flushed notes what a flusher has written.
 func (o *Outbox) flushed(size int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -209,49 +323,21 @@ func (o *Outbox) flushed(size int, err error) {
 		o.breakLocked()
 		return
 	}
-	o.backlogBytes -= size
-}
-
-// takeForFlush returns the next pieces to write, nil when there are none: then
-// the flusher has given the write side back.
-func (o *Outbox) takeForFlush() (pieces net.Buffers, size int) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.backlog) == 0 || o.broken {
-		o.flushing = false
-		o.backlog = nil
-		return nil, 0
+	if o.backlog != nil {
+		o.backlog.bytes -= size
 	}
-	o.begun = false
-	n := 0
-	for n < len(o.backlog) && (n == 0 || size+len(o.backlog[n]) <= flushBytes) {
-		size += len(o.backlog[n])
-		n++
-	}
-	pieces = append(net.Buffers(nil), o.backlog[:n]...)
-	clear(o.backlog[:n])
-	o.backlog = o.backlog[n:]
-	return pieces, size
 }
 
 // breakLocked gives the connection up: the peer is gone or did not take the last
-// frames in time. Closing the socket ends the reader too.
+// frames in time. Its reader notices.
 func (o *Outbox) breakLocked() {
 	if o.broken {
 		return
 	}
 	o.broken = true
-	o.backlog, o.backlogBytes = nil, 0
-	drop(o.conn)
-}
-
-// drop closes a connection at once: the goodbye with which TLS would begin waits
-// seconds for a peer that takes nothing.
-func drop(conn net.Conn) {
-	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		conn = secure.NetConn()
-	}
-	_ = conn.Close() // a second close is harmless
+	_ = o.line.wake(false) // it only stops
+	o.dropLocked()
+	o.line.shutdown()
 }
 
 // frameEnd returns the end of the frame that the byte at offset n belongs to.

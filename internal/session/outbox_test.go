@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/netpoll"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
@@ -19,7 +22,66 @@ import (
 func TestMain(m *testing.M) { testkit.Main(m) }
 
 // connection is a connected pair, the server's end first.
-type connection struct{ server, client net.Conn }
+type connection struct {
+	server, client net.Conn
+	loops          bool // the server's end is served by a loop
+}
+
+// outbox returns the write side of the server's end, which ends with the test.
+func (c connection) outbox(t testing.TB, limit int) *Outbox {
+	t.Helper()
+	if !c.loops {
+		out := NewOutbox(c.server, limit)
+		t.Cleanup(out.End)
+		return out
+	}
+	poller, err := netpoll.New(func() netpoll.Work { return noWork{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, handler := &netpoll.Conn{}, &flusher{}
+	handler.out = NewPolledOutbox(conn, limit)
+	if err := poller.Adopt(conn, c.server, handler); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		handler.out.End()
+		if err := poller.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return handler.out
+}
+
+type noWork struct{}
+
+func (noWork) Done() {}
+
+// flusher is the handler of an outbox without a reader.
+type flusher struct{ out *Outbox }
+
+func (f *flusher) Ready(_ *netpoll.Pass, _, writable bool) {
+	if writable {
+		f.out.Flush()
+	}
+}
+
+// awaitGone returns when everything queued has left or cannot.
+func awaitGone(out *Outbox) {
+	if gone := out.Gone(); gone != nil {
+		<-gone
+	}
+}
+
+// waiting returns how many bytes wait.
+func waiting(out *Outbox) int {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	if out.backlog == nil {
+		return 0
+	}
+	return out.backlog.bytes
+}
 
 // connections are the kinds of connection that an outbox writes to.
 var connections = map[string]func(t *testing.T) connection{
@@ -36,15 +98,29 @@ var connections = map[string]func(t *testing.T) connection{
 		if err := errors.Join(server.HandshakeContext(t.Context()), <-done); err != nil {
 			t.Fatal(err)
 		}
-		return connection{server, client}
+		return connection{server: server, client: client}
 	},
 	"pipe": func(t *testing.T) connection {
 		server, client := net.Pipe()
-		return cleanUp(t, connection{server, client})
+		return cleanUp(t, connection{server: server, client: client})
 	},
 }
 
-func dialPair(t *testing.T, network, address string) connection {
+func init() {
+	if runtime.GOOS != "linux" {
+		return
+	}
+	for _, name := range []string{"tcp", "unix"} {
+		connect := connections[name]
+		connections["polled "+name] = func(t *testing.T) connection {
+			c := connect(t)
+			c.loops = true
+			return c
+		}
+	}
+}
+
+func dialPair(t testing.TB, network, address string) connection {
 	t.Helper()
 	var config net.ListenConfig
 	l, err := config.Listen(t.Context(), network, address)
@@ -61,10 +137,10 @@ func dialPair(t *testing.T, network, address string) connection {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cleanUp(t, connection{server, client})
+	return cleanUp(t, connection{server: server, client: client})
 }
 
-func cleanUp(t *testing.T, c connection) connection {
+func cleanUp(t testing.TB, c connection) connection {
 	t.Cleanup(func() {
 		_ = c.server.Close()
 		_ = c.client.Close()
@@ -85,7 +161,7 @@ func event(name, data string) protocol.Wire {
 func TestOutboxKeepsFramesWholeAndInOrder(t *testing.T) { // P-061 for what leaves one connection
 	const writers, each = 8, 200
 	onEach(t, func(t *testing.T, c connection) {
-		out := NewOutbox(c.server, 64<<20)
+		out := c.outbox(t, 64<<20)
 		var writing sync.WaitGroup
 		for w := range writers {
 			writing.Go(func() {
@@ -102,10 +178,10 @@ func TestOutboxKeepsFramesWholeAndInOrder(t *testing.T) { // P-061 for what leav
 		}
 		go func() {
 			writing.Wait()
-			out.Close(protocol.CloseFrame(protocol.CloseReconnect), false, 10*time.Second)
+			out.Close(protocol.CloseFrame(protocol.CloseReconnect), false)
 		}()
 		frames := readFrames(t, c.client)
-		out.Wait()
+		awaitGone(out)
 
 		next := make(map[string]int)
 		pings := 0
@@ -174,34 +250,29 @@ func TestOutboxSlowConsumer(t *testing.T) {
 	t.Run("P-060 a peer that does not read fills the backlog, and Deliver never waits", func(t *testing.T) {
 		onEach(t, func(t *testing.T, c connection) {
 			const limit = 100 << 10
-			out := NewOutbox(c.server, limit)
+			out := c.outbox(t, limit)
 			slow := fillUntilSlow(t, out)
 			if slow == 0 {
 				t.Fatal("no delivery was taken")
 			}
-			out.mu.Lock()
-			if out.backlogBytes > limit+8<<10 {
-				t.Errorf("backlog holds %d bytes, over the limit of %d", out.backlogBytes, limit)
+			if n := waiting(out); n > limit+8<<10 {
+				t.Errorf("backlog holds %d bytes, over the limit of %d", n, limit)
 			}
-			out.mu.Unlock()
 		})
 	})
 	t.Run("P-060 it is closed with 4100 behind a whole frame, and the rest of the backlog is dropped", func(t *testing.T) {
 		onEach(t, func(t *testing.T, c connection) {
-			out := NewOutbox(c.server, 300<<10)
+			out := c.outbox(t, 300<<10)
 			taken := fillUntilSlow(t, out)
-			out.Close(ClosingFrames(protocol.CloseOverCapacity, true), true, 20*time.Second)
-			out.mu.Lock()
-			held := out.backlogBytes
-			out.mu.Unlock()
-			if held > 2*flushBytes+64<<10 {
+			out.Close(ClosingFrames(protocol.CloseOverCapacity, true), true)
+			if held := waiting(out); held > 2*flushBytes+64<<10 {
 				t.Errorf("%d bytes are still held after the close", held)
 			}
 			if err := out.Deliver(event("late", "x")); err != nil {
 				t.Errorf("delivery to a closing connection: %v", err)
 			}
 			frames := readFrames(t, c.client)
-			out.Wait()
+			awaitGone(out)
 			if n := len(frames); n < 2 || frames[n-1].Code != 4100 || frames[n-2].Event != protocol.EventError {
 				t.Errorf("the last frames are %+v", frames[max(0, len(frames)-2):])
 			}
@@ -210,17 +281,19 @@ func TestOutboxSlowConsumer(t *testing.T) {
 			}
 		})
 	})
-	t.Run("a peer that does not even take the close frame is dropped after the grace", func(t *testing.T) {
+	t.Run("a peer that does not even take the close frame is dropped by Abort", func(t *testing.T) {
 		onEach(t, func(t *testing.T, c connection) {
-			out := NewOutbox(c.server, 200<<10)
+			out := c.outbox(t, 200<<10)
 			fillUntilStuck(t, out)
-			start := time.Now()
-			out.Close(ClosingFrames(protocol.CloseOverCapacity, false), true, 50*time.Millisecond)
-			out.Wait()
-			if took := time.Since(start); took > 4*time.Second {
-				t.Errorf("took %v: the goodbye of TLS was waited for", took)
+			out.Close(ClosingFrames(protocol.CloseOverCapacity, false), true)
+			gone := out.Gone()
+			if gone == nil {
+				t.Fatal("everything has left")
 			}
-			if _, err := c.server.Write([]byte("x")); err == nil {
+			out.Abort()
+			<-gone
+			_ = c.client.SetReadDeadline(time.Now().Add(20 * time.Second))
+			if _, err := io.Copy(io.Discard, c.client); errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Error("the connection is still open")
 			}
 		})
@@ -264,23 +337,23 @@ func fillUntilStuck(t *testing.T, out *Outbox) {
 func TestOutboxEnds(t *testing.T) {
 	t.Run("a close frame that the library writes is the last", func(t *testing.T) {
 		onEach(t, func(t *testing.T, c connection) {
-			out := NewOutbox(c.server, 1<<20)
+			out := c.outbox(t, 1<<20)
 			if err := out.DeliverCopy(protocol.CloseFrame(protocol.CloseProtocol)); err != nil {
 				t.Fatal(err)
 			}
 			_ = out.Deliver(event("late", "x"))
-			if out.Close(protocol.CloseFrame(protocol.CloseReconnect), false, time.Second) {
+			if out.Close(protocol.CloseFrame(protocol.CloseReconnect), false) {
 				t.Error("a second close was accepted")
 			}
 			if frames := readFrames(t, c.client); len(frames) != 1 || frames[0].Code != 1002 {
 				t.Errorf("arrived: %+v", frames)
 			}
-			out.Wait()
+			awaitGone(out)
 		})
 	})
 	t.Run("a peer that is gone breaks the outbox without an error for the publisher", func(t *testing.T) {
 		onEach(t, func(t *testing.T, c connection) {
-			out := NewOutbox(c.server, 1<<20)
+			out := c.outbox(t, 1<<20)
 			_ = c.client.Close()
 			testkit.WaitFor(t, func() bool {
 				if err := out.Deliver(event("e", "x")); err != nil {
@@ -288,22 +361,22 @@ func TestOutboxEnds(t *testing.T) {
 				}
 				return out.Closing()
 			}, "the outbox to notice")
-			out.Wait()
+			awaitGone(out)
 		})
 	})
 	t.Run("bytes given to DeliverCopy may be reused at once", func(t *testing.T) {
 		c := connections["pipe"](t) // never takes anything directly
-		out := NewOutbox(c.server, 1<<20)
+		out := c.outbox(t, 1<<20)
 		buf := append([]byte(nil), protocol.PingFrame()...)
 		if err := out.DeliverCopy(buf); err != nil {
 			t.Fatal(err)
 		}
 		clear(buf)
-		out.Close(protocol.CloseFrame(protocol.CloseReconnect), false, time.Second)
+		out.Close(protocol.CloseFrame(protocol.CloseReconnect), false)
 		if frames := readFrames(t, c.client); frames[0].Op != testkit.OpPing {
 			t.Errorf("arrived: %+v", frames[0])
 		}
-		out.Wait()
+		awaitGone(out)
 	})
 }
 
@@ -320,34 +393,23 @@ func TestFrameEnd(t *testing.T) {
 }
 
 func BenchmarkOutboxDeliver(b *testing.B) {
-	var config net.ListenConfig
-	l, err := config.Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
+	for _, loops := range []bool{true, false} {
+		b.Run(fmt.Sprintf("loops=%t", loops), func(b *testing.B) {
+			c := dialPair(b, "tcp", "127.0.0.1:0")
+			c.loops = loops
+			out := c.outbox(b, 1<<30)
+			drained := make(chan struct{})
+			go func() { defer close(drained); _, _ = io.Copy(io.Discard, c.client) }()
+			frame := event("my-event", strings.Repeat("x", 256))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := out.Deliver(frame); err != nil {
+					b.Fatal(err)
+				}
+			}
+			out.Close(protocol.CloseFrame(protocol.CloseReconnect), true)
+			out.End()
+			<-drained
+		})
 	}
-	defer func() { _ = l.Close() }()
-	var dialer net.Dialer
-	client, err := dialer.DialContext(b.Context(), "tcp", l.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	server, err := l.Accept()
-	if err != nil {
-		b.Fatal(err)
-	}
-	drained := make(chan struct{})
-	go func() { defer close(drained); _, _ = io.Copy(io.Discard, client) }()
-	out := NewOutbox(server, 1<<30)
-	frame := event("my-event", strings.Repeat("x", 256))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := out.Deliver(frame); err != nil {
-			b.Fatal(err)
-		}
-	}
-	out.Close(protocol.CloseFrame(protocol.CloseReconnect), true, 5*time.Second)
-	out.Wait()
-	_ = server.Close()
-	<-drained
-	_ = client.Close()
 }

@@ -7,11 +7,11 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/ratelimit"
+	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
 // lingerBytes is how much of a client that broke a rule is read and thrown away
@@ -24,9 +24,16 @@ const keptBuffer = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readLoop carries out the client's messages until the connection ends, and
-// returns how it ended.
-func (s *Session) readLoop(attachment *hub.Attachment) error {
+// readLoop carries out the client's messages until nothing more has come or the
+// connection ends, and returns which.
+func (s *Session) readLoop() (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			s.panicked(bug)
+			err = errPanicked
+		}
+	}()
+	attachment := s.attached.Load()
 	for {
 		content, binary, err := s.socket.Next()
 		if err == nil {
@@ -37,7 +44,9 @@ func (s *Session) readLoop(attachment *hub.Attachment) error {
 			err = s.readMessage(attachment, content)
 		}
 		if err != nil {
-			s.readFailed(attachment, err)
+			if !errors.Is(err, ErrIdle) {
+				s.readFailed(attachment, err)
+			}
 			return err
 		}
 	}
@@ -66,16 +75,16 @@ func (s *Session) readMessage(attachment *hub.Attachment, content io.Reader) err
 // handle carries out one message. Nothing may keep a reference to text.
 func (s *Session) handle(attachment *hub.Attachment, text []byte) {
 	attachment.Received(len(text))
-	if !utf8.Valid(text) {
+	frame, err := protocol.ParseFrame(text)
+	if errors.Is(err, strictjson.ErrUTF8) {
 		s.Close(protocol.CloseInvalidUTF8)
 		return
 	}
-	frame, err := protocol.ParseFrame(text)
 	if err != nil {
 		s.refuse(attachment, protocol.RefuseInvalidJSON())
 		return
 	}
-	if refusal := dispatch(attachment, frame); refusal != nil {
+	if refusal := dispatch(s.turn, attachment, frame); refusal != nil {
 		s.refuse(attachment, refusal)
 	}
 }
@@ -92,6 +101,7 @@ func (s *Session) ControlReceived() {
 func (s *Session) slowDown() {
 	limit := ratelimit.PerSecond(s.o.MessagesPerSecond, 2*s.o.MessagesPerSecond)
 	if wait := s.messages.Reserve(limit, time.Now()); wait > 0 {
+		s.turn.BeforeWait()
 		time.Sleep(wait)
 	}
 }
@@ -109,15 +119,16 @@ func (s *Session) readFailed(attachment *hub.Attachment, err error) {
 		return
 	}
 	attachment.Detach()
-	s.out.Wait()
-	_ = s.conn.SetReadDeadline(time.Now().Add(closeGrace)) // fails only on a dead socket
+	s.awaitLast()
+	s.abortIn(closeGrace)
+	s.turn.BeforeWait()
 	s.socket.Drain(lingerBytes)
 }
 
-// recoverPanic turns a bug into the end of one connection.
-func (s *Session) recoverPanic() {
-	if bug := recover(); bug != nil {
-		s.o.Log.Error("session panicked", "panic", bug, "stack", string(debug.Stack()))
-		s.Close(protocol.CloseServerError)
-	}
+var errPanicked = errors.New("session panicked")
+
+// panicked turns a bug into the end of one connection.
+func (s *Session) panicked(bug any) {
+	s.o.Log.Error("session panicked", "panic", bug, "stack", string(debug.Stack()))
+	s.Close(protocol.CloseServerError)
 }

@@ -6,50 +6,55 @@ import (
 	"testing"
 )
 
-var frames = map[string][]byte{
-	"small": []byte(`{"event":"client-typing","channel":"presence-room","data":{"on":true,"at":1700000000}}`),
-	"1KB": []byte(`{"event":"client-typing","channel":"presence-room","data":"` +
-		strings.Repeat(`{\"name\":\"é\",\"n\":12.5}`, 40) + `"}`),
+// frames are client events: of some 100 bytes, and with a kilobyte of data as
+// an object, as plain text, as JSON in a string and as text beyond ASCII.
+var frames = []struct {
+	name string
+	text []byte
+}{
+	{"small", frame(`{"on":true,"at":1700000000,"a":"xy"}`)},
+	{"object", frame("[" + strings.Repeat(`{"name":"Anna","n":12.5,"ok":true},`, 28) + "1]")},
+	{"plain", frame(`"` + strings.Repeat("hello world, how are you", 42) + `"`)},
+	{"escapes", frame(`"` + strings.Repeat(`{\"name\":\"é\",\"n\":12.5}`, 38) + `"`)},
+	{"cyrillic", frame(`"` + strings.Repeat("Привет, как дела? ", 31) + `"`)},
 }
 
-// BenchmarkEnvelope reads event, channel and raw data of a client frame.
+func frame(data string) []byte {
+	return []byte(`{"event":"client-typing","channel":"presence-room","data":` + data + "}")
+}
+
+// BenchmarkEnvelope validates a client frame and cuts it into its members.
 func BenchmarkEnvelope(b *testing.B) {
-	for size, text := range frames {
-		b.Run("parser=strictjson/size="+size, func(b *testing.B) {
+	for _, f := range frames {
+		b.Run("parser=one-pass/data="+f.name, func(b *testing.B) {
 			b.ReportAllocs()
-			b.SetBytes(int64(len(text)))
+			b.SetBytes(int64(len(f.text)))
 			for b.Loop() {
-				var event string
-				var channel, data Value
-				v, err := Parse(text)
-				if err == nil {
-					err = v.Members(func(key []byte, value Value) error {
-						switch string(key) {
-						case "event":
-							event, _ = value.Text()
-						case "channel":
-							channel = value
-						case "data":
-							data = value
-						}
-						return nil
-					})
-				}
-				if err != nil || event == "" || channel == nil || data == nil {
+				if err := ParseObject(f.text, func([]byte, Value) error { return nil }); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
-		b.Run("parser=encoding-json/size="+size, func(b *testing.B) {
+		b.Run("parser=two-passes/data="+f.name, func(b *testing.B) {
 			b.ReportAllocs()
-			b.SetBytes(int64(len(text)))
+			b.SetBytes(int64(len(f.text)))
 			for b.Loop() {
-				var f struct {
+				v, err := Parse(f.text)
+				if err != nil || v.Members(func([]byte, Value) error { return nil }) != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("parser=encoding-json/data="+f.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.SetBytes(int64(len(f.text)))
+			for b.Loop() {
+				var envelope struct {
 					Event   string
 					Channel json.RawMessage
 					Data    json.RawMessage
 				}
-				if err := json.Unmarshal(text, &f); err != nil || f.Event == "" {
+				if err := json.Unmarshal(f.text, &envelope); err != nil || envelope.Event == "" {
 					b.Fatal(err)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"testing"
 	"unicode/utf8"
 )
@@ -43,6 +44,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if !bytes.Equal(v, bytes.Trim(text, " \t\r\n")) {
 			t.Fatalf("value %q is not the text without white space", v)
+		}
+		if quoted := AppendString(nil, v); len(quoted) != v.QuotedLen() {
+			t.Fatalf("%d bytes as a string, want %d", len(quoted), v.QuotedLen())
 		}
 		sameValue(t, v)
 	})
@@ -82,8 +86,9 @@ func decode(v Value) (any, error) {
 		return json.Number(v), nil
 	case String:
 		text, _ := v.Text()
-		if raw, _ := v.TextBytes(); string(raw) != text || v.TextLen() != len(text) {
-			return nil, errors.New("Text, TextBytes and TextLen disagree")
+		if raw, _ := v.TextBytes(); string(raw) != text || v.TextLen() != len(text) ||
+			v.TextExceeds(len(text)) || !v.TextExceeds(len(text)-1) {
+			return nil, errors.New("Text, TextBytes, TextLen and TextExceeds disagree")
 		}
 		return text, nil
 	case Array:
@@ -160,6 +165,54 @@ func depth(text []byte) int {
 		}
 	}
 	return most
+}
+
+// FuzzParseObject: the one pass finds what two passes and encoding/json find,
+// and refuses the same texts.
+func FuzzParseObject(f *testing.F) {
+	for _, seed := range []string{
+		`{"event":"client-x","channel":"private-a","data":{"a":[1,2.5e3,"\u0041é",null,true],"b":{}}}`,
+		` { "event" : "pusher:ping" , "data" : "{\"a\":1}" } `,
+		`{"a":1,"\u0061":2}`, `{"a":{"b":1,"b":2}}`, "{\"\xff\":1}", "{\"a\":\"\xe2\x82\"}", `{"a":1,}`, `{"a":1}x`, `[]`, `{`, ``,
+		`{"12345678":"12345678","1234567":"1234567\\","éééééééé":"\"\ud800"}`,
+		`{"a":` + nested("[", "", "]", MaxDepth-1) + `}`, `{"a":` + nested("[", "", "]", MaxDepth) + `}`,
+		`{"1":0,"2":0,"3":0,"4":0,"5":0,"6":0,"7":0,"8":0,"9":0,"1":0}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		before := bytes.Clone(text)
+		var got, want []string
+		err := ParseObject(text, collect(&got))
+		if !bytes.Equal(text, before) {
+			t.Fatal("ParseObject wrote to its text")
+		}
+		v, wantErr := Parse(text)
+		if wantErr == nil {
+			wantErr = v.Members(collect(&want))
+		}
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("one pass gives %v, two give %v", err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("one pass finds %q, two find %q", got, want)
+		}
+		if !utf8.Valid(text) || depth(text) > MaxDepth {
+			t.Fatal("accepted in spite of its UTF-8 or its depth")
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(text, &fields); err != nil || 2*len(fields) != len(got) {
+			t.Fatalf("encoding/json finds %d members, %v; one pass %q", len(fields), err, got)
+		}
+		for i := 0; i < len(got); i += 2 {
+			if string(fields[got[i]]) != got[i+1] {
+				t.Fatalf("member %q is %s, encoding/json has %s", got[i], got[i+1], fields[got[i]])
+			}
+		}
+	})
 }
 
 // FuzzAppendString: every text becomes a token that both parsers read back as

@@ -129,19 +129,32 @@ func (v Value) TextLen() int {
 	if v.Kind() != String {
 		return 0
 	}
+	inner := v[1 : len(v)-1]
 	n := 0
-	for inner := v[1 : len(v)-1]; len(inner) > 0; {
-		if inner[0] != '\\' {
-			n++
-			inner = inner[1:]
-			continue
+	for {
+		plain := bytes.IndexByte(inner, '\\')
+		if plain < 0 {
+			return n + len(inner)
 		}
-		r, size := unescape(inner)
-		n += utf8.RuneLen(r)
-		inner = inner[size:]
+		r, size := unescape(inner[plain:])
+		n += plain + utf8.RuneLen(r)
+		inner = inner[plain+size:]
 	}
-	return n
 }
+
+// TextExceeds reports whether TextLen is more than limit. It only looks at the
+// text where its size as JSON leaves that open: a token is never shorter than
+// its content, and at most six times as long.
+func (v Value) TextExceeds(limit int) bool {
+	if v.Kind() != String {
+		return limit < 0
+	}
+	inner := len(v) - 2
+	return inner > limit && (inner/6 > limit || v.TextLen() > limit)
+}
+
+// unicodeEscape begins every escape that can be a surrogate.
+var unicodeEscape = []byte(`\u`)
 
 // HasLoneSurrogate reports whether the string v contains a \u escape that is
 // half of a surrogate pair: valid JSON that several client platforms refuse.
@@ -149,58 +162,22 @@ func (v Value) HasLoneSurrogate() bool {
 	if v.Kind() != String {
 		return false
 	}
-	for inner := v[1 : len(v)-1]; len(inner) > 0; {
-		if inner[0] != '\\' {
-			inner = inner[1:]
-			continue
+	inner := v[1 : len(v)-1]
+	if !bytes.Contains(inner, unicodeEscape) { // searched with vector instructions
+		return false
+	}
+	for {
+		plain := bytes.IndexByte(inner, '\\')
+		if plain < 0 {
+			return false
 		}
+		inner = inner[plain:]
 		r, size := unescape(inner)
 		if r == utf8.RuneError && size == 6 && hex4(inner[2:6]) != utf8.RuneError {
 			return true
 		}
 		inner = inner[size:]
 	}
-	return false
-}
-
-// skipValue returns the index behind the value at v[i]; v is known to be valid.
-func skipValue(v Value, i int) int {
-	switch v[i] {
-	case '"':
-		return skipString(v, i)
-	case '{', '[':
-		for depth := 0; ; {
-			switch v[i] {
-			case '"':
-				i = skipString(v, i)
-				continue
-			case '{', '[':
-				depth++
-			case '}', ']':
-				if depth--; depth == 0 {
-					return i + 1
-				}
-			}
-			i++
-		}
-	}
-	for i < len(v) {
-		switch v[i] {
-		case ',', '}', ']', ' ', '\t', '\n', '\r':
-			return i
-		}
-		i++
-	}
-	return i
-}
-
-func skipString(v Value, i int) int {
-	for i++; v[i] != '"'; i++ {
-		if v[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
 }
 
 func decodeKey(token Value) []byte {
@@ -212,17 +189,15 @@ func hasEscape(b []byte) bool { return bytes.IndexByte(b, '\\') >= 0 }
 
 // appendUnescaped decodes the inside of a valid string token.
 func appendUnescaped(dst, inner []byte) []byte {
-	for len(inner) > 0 {
-		if inner[0] != '\\' {
-			dst = append(dst, inner[0])
-			inner = inner[1:]
-			continue
+	for {
+		plain := bytes.IndexByte(inner, '\\')
+		if plain < 0 {
+			return append(dst, inner...)
 		}
-		r, size := unescape(inner)
-		dst = utf8.AppendRune(dst, r)
-		inner = inner[size:]
+		r, size := unescape(inner[plain:])
+		dst = utf8.AppendRune(append(dst, inner[:plain]...), r)
+		inner = inner[plain+size:]
 	}
-	return dst
 }
 
 // unescape decodes the valid escape at the start of b, a surrogate pair as one.

@@ -245,18 +245,23 @@ func TestAllocations(t *testing.T) {
 	text := []byte(`{"event":"client-x","channel":"private-a","data":{"a":[1,2.5e3,"\u0041é",null,true],"b":{}}}`)
 	plain, escaped := Value(`"plain text"`), Value(`"escaped \u0041 \ud83d\ude00"`)
 	list := Value(`[1,"a",{}]`)
-	buf := make([]byte, 0, 128)
+	buf := make([]byte, 0, 256)
+	long := strings.Repeat("long text\n", 10)
 	v := mustParse(t, string(text))
 	tests := map[string]func(){
-		"Parse":                  func() { _, _ = Parse(text) },
-		"Parse of bad text":      func() { _, _ = Parse(text[:20]) },
-		"Members":                func() { _ = v.Members(func([]byte, Value) error { return nil }) },
-		"Elements":               func() { _ = list.Elements(func(Value) error { return nil }) },
-		"TextBytes, no escapes":  func() { plain.TextBytes() },
-		"TextLen":                func() { escaped.TextLen() },
-		"HasLoneSurrogate":       func() { escaped.HasLoneSurrogate() },
-		"AppendString of bytes":  func() { AppendString(buf, plain) },
-		"AppendString of string": func() { AppendString(buf, "a\"b\n€\xff") },
+		"Parse":                   func() { _, _ = Parse(text) },
+		"Parse of bad text":       func() { _, _ = Parse(text[:20]) },
+		"ParseObject":             func() { _ = ParseObject(text, func([]byte, Value) error { return nil }) },
+		"TextExceeds":             func() { escaped.TextExceeds(20) },
+		"QuotedLen":               func() { v.QuotedLen() },
+		"Members":                 func() { _ = v.Members(func([]byte, Value) error { return nil }) },
+		"Elements":                func() { _ = list.Elements(func(Value) error { return nil }) },
+		"TextBytes, no escapes":   func() { plain.TextBytes() },
+		"TextLen":                 func() { escaped.TextLen() },
+		"HasLoneSurrogate":        func() { escaped.HasLoneSurrogate() },
+		"AppendString of bytes":   func() { AppendString(buf, plain) },
+		"AppendString of string":  func() { AppendString(buf, "a\"b\n€\xff") },
+		"AppendString, 100 bytes": func() { AppendString(buf, long) },
 	}
 	for name, f := range tests {
 		if n := testing.AllocsPerRun(100, f); n != 0 {

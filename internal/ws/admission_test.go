@@ -30,7 +30,9 @@ func newHandler(t *testing.T, change func(*apps.App, *Options)) *Handler {
 	}
 	o.Registry = registry
 	o.Session = session.Options{Hub: hub.New(hub.Options{Registry: registry}), Log: o.Log}
-	return New(o)
+	h := New(o)
+	t.Cleanup(h.Wait)
+	return h
 }
 
 func upgrade(target string, headers ...string) *http.Request {

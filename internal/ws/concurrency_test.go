@@ -74,6 +74,7 @@ func TestEndingsFromBothSides(t *testing.T) {
 	work.Wait()
 	close(stop)
 	background.Wait()
+	handler.Wait()
 	if n := o.Hub.Channel(&app, "c").Subscriptions; n != 0 || handler.open.Load() != 0 {
 		t.Errorf("%d subscriptions and %d connections are left", n, handler.open.Load())
 	}

@@ -2,8 +2,10 @@ package ws
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -13,9 +15,12 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/netpoll"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/ratelimit"
 	"github.com/pipesocket/pipesocketd/internal/session"
+	"github.com/pipesocket/pipesocketd/internal/wheel"
 )
 
 // Options are what a handler admits connections by.
@@ -31,7 +36,11 @@ type Options struct {
 	ConnectionRate  ratelimit.Limit
 	ExemptAddresses []netip.Prefix // not subject to ConnectionRate
 	TrustedProxies  []netip.Prefix // whose X-Forwarded-… headers are believed
+	Goroutines      bool           // serve every connection by a goroutine of its own
 }
+
+// deadlineTick is how exact deadlines are: the shortest is a second.
+const deadlineTick = 100 * time.Millisecond
 
 // maxCloseSpacing is the longest pause between two closes of a drain, so that a
 // server with few connections does not take the whole window to stop.
@@ -52,6 +61,12 @@ type Handler struct {
 	o          Options
 	perAddress *ratelimit.PerAddress
 
+	background sync.WaitGroup     // the wheel
+	started    sync.Once          // by the first request
+	stopWheel  context.CancelFunc // nil before
+	startLoops sync.Once
+	poller     *netpoll.Poller // by startLoops, nil without loops
+
 	draining atomic.Bool
 	open     atomic.Int64 // connections from the first look at the request on; read without mu
 	refusals refusalCounts
@@ -62,7 +77,8 @@ type Handler struct {
 	sessions map[*session.Session]struct{}
 }
 
-// New returns a handler without connections.
+// New returns a handler without connections. Nothing runs before the first
+// request; [Handler.Wait] ends what has been started.
 func New(o Options) *Handler {
 	h := &Handler{
 		o:          o,
@@ -70,7 +86,33 @@ func New(o Options) *Handler {
 		sessions:   make(map[*session.Session]struct{}),
 	}
 	h.ended.L = &h.mu
+	h.o.Session.Wheel = wheel.New(deadlineTick)
 	return h
+}
+
+// startWheel begins to watch deadlines.
+func (h *Handler) startWheel() {
+	ctx, stop := context.WithCancel(context.Background())
+	h.stopWheel = stop
+	h.background.Go(func() { _ = h.o.Session.Wheel.Run(ctx) }) // fails only if it is run twice
+}
+
+// loopsFor returns the loops that can serve a connection, nil if it gets a
+// goroutine of its own. They are started when the first connection needs them.
+func (h *Handler) loopsFor(conn net.Conn) *netpoll.Poller {
+	if h.o.Goroutines || !netpoll.CanAdopt(conn) {
+		return nil
+	}
+	h.startLoops.Do(func() {
+		var err error
+		if h.poller, err = netpoll.New(newWork); err != nil {
+			h.poller = nil
+			if !errors.Is(err, errors.ErrUnsupported) {
+				h.o.Log.Warn("each connection gets a goroutine of its own, which takes more memory", "error", err)
+			}
+		}
+	})
+	return h.poller
 }
 
 // IsUpgrade reports whether a request asks for a WebSocket: those go to the
@@ -83,6 +125,7 @@ func IsUpgrade(r *http.Request) bool {
 // a refusal told by a close frame: a browser cannot see the status of a refused
 // upgrade, and pusher-js would retry for ever (§1.2).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.started.Do(h.startWheel)
 	h.begin() // first, so that admit counts this connection and Drain waits for it
 	taken := false
 	defer func() {
@@ -91,17 +134,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	verdict := h.admit(r)
-	network, client, err := h.accept(w, r, verdict)
+	c, err := h.accept(w, r, verdict)
 	if err != nil {
 		h.o.Log.Debug("websocket handshake refused", "error", err)
 		return
 	}
 	taken = true
 	// The handler returns so that net/http lets go of the request and its buffers.
-	go func() { //nolint:contextcheck // a session outlives its request
-		defer h.end()
-		h.serve(verdict, network, client)
-	}()
+	go c.begin(verdict) //nolint:contextcheck // a session outlives its request
 }
 
 func (h *Handler) begin() {
@@ -120,64 +160,84 @@ func (h *Handler) end() {
 }
 
 // accept completes the handshake.
-func (h *Handler) accept(w http.ResponseWriter, r *http.Request, verdict admission) (*conn, *liveSocket, error) {
-	hj := &hijacker{ResponseWriter: w, backlogBytes: refusalBacklog}
+func (h *Handler) accept(w http.ResponseWriter, r *http.Request, verdict admission) (*connection, error) {
+	c := &connection{handler: h}
+	hj := &hijacker{ResponseWriter: w, conn: c, backlogBytes: refusalBacklog}
 	if verdict.app != nil {
 		hj.backlogBytes = verdict.app.BacklogBytes
 	}
-	client := &liveSocket{}
 	options := &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // origins are the app's own, checked by admit
-		OnPingReceived:     func(context.Context, []byte) bool { client.control(); return true },
-		OnPongReceived:     func(context.Context, []byte) { client.control() },
+		OnPingReceived:     func(context.Context, []byte) bool { c.control(); return true },
+		OnPongReceived:     func(context.Context, []byte) { c.control() },
+	}
+	if verdict.app != nil && verdict.app.Compression {
+		options.CompressionMode = websocket.CompressionNoContextTakeover
 	}
 	if verdict.subprotocol != "" {
 		options.Subprotocols = []string{verdict.subprotocol}
 	}
 	library, err := websocket.Accept(hj, r, options)
 	if err != nil {
-		if hj.conn != nil {
-			_ = hj.conn.Conn.Close()
+		if hj.hijacked {
+			c.out.End()
 		}
-		return nil, nil, err
+		return nil, err
 	}
 	library.SetReadLimit(h.o.MessageBytes)
-	hj.conn.budget = 2*int(h.o.MessageBytes) + framingBytes
-	client.socket = socket{conn: hj.conn, library: library}
-	return hj.conn, client, nil
+	c.in.Reset((*libraryConn)(c))                                 // what came early is with the source; the library's own wrapping is not needed
+	c.deflate = hj.Header().Get("Sec-WebSocket-Extensions") != "" // set by the library if it agreed
+	c.library, c.budget = library, 2*int(h.o.MessageBytes)+framingBytes
+	return c, nil
 }
 
-// liveSocket tells the session of control frames, which only the library sees.
-// session is set before the first read and nil for refused connections.
-type liveSocket struct {
-	socket
-	session *session.Session
-}
-
-func (s *liveSocket) control() {
-	s.unread = 0
-	if s.session != nil {
-		s.session.ControlReceived()
-	}
-}
-
-func (h *Handler) serve(verdict admission, network *conn, client *liveSocket) {
+// begin serves a connection that has been accepted, on a goroutine of its own.
+func (c *connection) begin(verdict admission) {
+	h := c.handler
 	if verdict.refusal != nil {
+		defer h.end()
 		h.refusals.add(verdict.refusal.Code)
 		if *verdict.refusal == protocol.CloseReconnect {
 			time.Sleep(reconnectPause)
 		}
 		errorFrame := h.o.Session.ErrorBeforeClose || verdict.refusal.NeedsErrorFrame(verdict.version)
-		session.Refuse(network.Conn, network.out, client, *verdict.refusal, errorFrame)
+		session.Refuse(c.out, c, *verdict.refusal, errorFrame)
 		return
 	}
-	s := session.New(&h.o.Session, verdict.app, verdict.version, network.Conn, network.out, client)
-	client.session = s
-	h.add(s)
-	defer h.remove(s)
-	if refusal := s.Serve(); refusal != nil {
+	c.session = session.New(&h.o.Session, verdict.app, verdict.version, c.deflate, c.out, c)
+	h.add(c.session)
+	if refusal := c.session.Start(); refusal != nil {
 		h.refusals.add(refusal.Code)
+		c.ended()
+		return
 	}
+	c.goOn(&hub.Turn{})
+}
+
+// goOn serves the connection on a goroutine that belongs to it, until it ends or
+// a loop can wait for more.
+func (c *connection) goOn(turn *hub.Turn) {
+	for c.serve(turn) {
+		turn.End()
+		if p, ok := c.source.(*polled); ok && p.attach() {
+			return
+		}
+	}
+	turn.End()
+}
+
+// serve carries out what has come, and reports whether more may come.
+func (c *connection) serve(turn *hub.Turn) (more bool) {
+	c.turn = turn
+	if more = c.session.Serve(turn); !more {
+		c.ended()
+	}
+	return more
+}
+
+func (c *connection) ended() {
+	c.handler.remove(c.session)
+	c.handler.end()
 }
 
 func (h *Handler) add(s *session.Session) {
@@ -243,9 +303,20 @@ func (h *Handler) awaitSessions(ctx context.Context) {
 }
 
 // Wait returns when every connection has ended, refused ones included, which
-// takes a few seconds at most. Call it after Drain, when no requests come any
-// more.
+// takes a few seconds at most, and the handler's own goroutines too. Call it
+// once, after Drain, when no requests come any more.
 func (h *Handler) Wait() {
+	h.awaitConnections()
+	if h.stopWheel != nil {
+		h.stopWheel()
+	}
+	h.background.Wait()
+	if h.poller != nil {
+		_ = h.poller.Close() // of descriptors that nobody uses any more
+	}
+}
+
+func (h *Handler) awaitConnections() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for h.running > 0 {

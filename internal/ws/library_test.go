@@ -27,7 +27,7 @@ func (h *watchedHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w := &watchedConn{Conn: c, by: h}
-	return w, bufio.NewReadWriter(bufio.NewReaderSize(w, readBufferSize), bufio.NewWriterSize(w, writeBufferSize)), nil
+	return w, bufio.NewReadWriter(bufio.NewReaderSize(w, readBuffer), bufio.NewWriterSize(w, writeBuffer)), nil
 }
 
 type watchedConn struct {
@@ -50,15 +50,18 @@ func TestLibraryWritesEachControlFrameAtOnce(t *testing.T) {
 		ended := make(chan struct{})
 		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			defer close(ended)
-			watched.hijacker = &hijacker{ResponseWriter: w, backlogBytes: 1 << 20}
+			c := &connection{handler: &Handler{o: Options{Goroutines: true}}}
+			watched.hijacker = &hijacker{ResponseWriter: w, conn: c, backlogBytes: 1 << 20}
 			library, err := websocket.Accept(watched, r, nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			_, _, _ = library.Read(t.Context())
-			watched.conn.out.Wait()
-			_ = watched.conn.Conn.Close()
+			if gone := c.out.Gone(); gone != nil {
+				<-gone
+			}
+			c.out.End()
 		})}
 		listener := &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 		served := make(chan struct{})
