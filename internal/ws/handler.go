@@ -63,7 +63,7 @@ type Handler struct {
 
 	background sync.WaitGroup     // the wheel
 	started    sync.Once          // by the first request
-	stopWheel  context.CancelFunc // nil before
+	stop       context.CancelFunc // nil before
 	startLoops sync.Once
 	poller     *netpoll.Poller // by startLoops, nil without loops
 
@@ -90,10 +90,11 @@ func New(o Options) *Handler {
 	return h
 }
 
-// startWheel begins to watch deadlines.
-func (h *Handler) startWheel() {
+// start begins the handler's own work: to watch deadlines and memory.
+func (h *Handler) start() {
 	ctx, stop := context.WithCancel(context.Background())
-	h.stopWheel = stop
+	h.stop = stop
+	h.background.Go(func() { h.giveBack(ctx) })
 	h.background.Go(func() { _ = h.o.Session.Wheel.Run(ctx) }) // fails only if it is run twice
 }
 
@@ -125,7 +126,7 @@ func IsUpgrade(r *http.Request) bool {
 // a refusal told by a close frame: a browser cannot see the status of a refused
 // upgrade, and pusher-js would retry for ever (§1.2).
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	h.started.Do(h.startWheel)
+	h.started.Do(h.start)
 	h.begin() // first, so that admit counts this connection and Drain waits for it
 	taken := false
 	defer func() {
@@ -307,8 +308,8 @@ func (h *Handler) awaitSessions(ctx context.Context) {
 // once, after Drain, when no requests come any more.
 func (h *Handler) Wait() {
 	h.awaitConnections()
-	if h.stopWheel != nil {
-		h.stopWheel()
+	if h.stop != nil {
+		h.stop()
 	}
 	h.background.Wait()
 	if h.poller != nil {
