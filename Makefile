@@ -119,6 +119,21 @@ bench: ## Run the benchmarks ten times, as benchstat wants them, into build/benc
 	@go test -run '^$$' -bench . -count 10 ./... | tee $(BUILD)/bench.txt
 	@$(TOOL) benchstat $(BUILD)/bench.txt
 
+# The packages that every message goes through.
+HOT       ?= ./internal/strictjson ./internal/protocol ./internal/auth ./internal/hub ./internal/session ./internal/ws ./internal/httpapi
+BENCHTIME ?= 100ms
+
+.PHONY: benchstat
+benchstat: ## Benchmark the hot packages six times, briefly; BASE=FILE compares with a copy of an earlier build/benchstat.txt.
+	@mkdir -p $(BUILD)
+	@go test -run '^$$' -bench . -benchtime $(BENCHTIME) -count 6 $(HOT) | tee $(BUILD)/benchstat.txt.new >&2
+	@mv $(BUILD)/benchstat.txt.new $(BUILD)/benchstat.txt
+	@$(TOOL) benchstat $(BASE) $(BUILD)/benchstat.txt
+
+.PHONY: growth
+growth: ## Measure how cost grows with work and draw docs/plots; ARGS=-quick for less, ARGS=-draw to draw only.
+	@go run ./test/growth $(ARGS)
+
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; needs its database online.
 	@$(TOOL) govulncheck ./...

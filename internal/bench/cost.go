@@ -1,9 +1,6 @@
 package bench
 
-import (
-	"fmt"
-	"runtime"
-)
+import "fmt"
 
 // cost adds what a window of deliveries cost the server and the generator.
 // events is what the server was asked for in it, deliveries what came of them.
@@ -51,7 +48,7 @@ func (r *run) generator(w window) {
 	if _, known := machineCPU(); known && r.o.PID != 0 {
 		others := w.others().Seconds() / w.seconds()
 		res.add("CPU of other processes", "cores", max(others, 0), "")
-		if others > busyOthers*float64(runtime.NumCPU()) {
+		if others > busyOthers*float64(machineCores()) {
 			res.warn("other processes used %.1f cores meanwhile: rates and latencies show that too", others)
 		}
 	}
@@ -59,7 +56,7 @@ func (r *run) generator(w window) {
 	if r.o.PID != 0 {
 		total += w.cpu().Seconds() / w.seconds()
 	}
-	if cores := float64(runtime.NumCPU()); total > busyCores*cores {
+	if cores := float64(machineCores()); total > busyCores*cores {
 		res.warn("server and generator together used %.1f of %.0f cores: rates and latencies show the machine, only the CPU figures the server", total, cores)
 	}
 }

@@ -40,7 +40,7 @@ func thisHost() Host {
 		System: runtime.GOOS + "/" + runtime.GOARCH,
 		Kernel: kernelRelease(),
 		CPU:    cpuModel(),
-		Cores:  runtime.NumCPU(),
+		Cores:  machineCores(),
 		Go:     runtime.Version(),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"time"
 )
@@ -39,6 +40,26 @@ func machineCPU() (used time.Duration, ok bool) {
 		return 0, false
 	}
 	return parseMachineStat(text)
+}
+
+// machineCores is how many processors the machine has, which may be more than
+// this process may run on.
+func machineCores() int {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return runtime.NumCPU()
+	}
+	return max(coresOf(text), runtime.NumCPU())
+}
+
+// coresOf counts the lines of single processors.
+func coresOf(text []byte) (cores int) {
+	for line := range bytes.Lines(text) {
+		if number, ok := bytes.CutPrefix(line, []byte("cpu")); ok && number[0] >= '0' && number[0] <= '9' {
+			cores++
+		}
+	}
+	return cores
 }
 
 // parseMachineStat adds user, nice, system, irq, softirq and steal of the first

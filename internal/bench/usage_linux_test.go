@@ -2,6 +2,7 @@ package bench
 
 import (
 	"os"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -23,6 +24,16 @@ func TestProcessUsage(t *testing.T) {
 	u, err := processUsage(os.Getpid())
 	if err != nil || u.rss < 1<<20 {
 		t.Errorf("%+v, %v", u, err)
+	}
+}
+
+func TestMachineCores(t *testing.T) {
+	const text = "cpu  100 20 30 5000\ncpu0 1 1 1\ncpu1 1 1 1\ncpu12 1 1 1\nintr 5\ncpux 1\n"
+	if got := coresOf([]byte(text)); got != 3 {
+		t.Errorf("%d cores, want 3", got)
+	}
+	if got := machineCores(); got < runtime.NumCPU() {
+		t.Errorf("this machine has %d cores, and %d for this process", got, runtime.NumCPU())
 	}
 }
 

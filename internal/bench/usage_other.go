@@ -4,6 +4,7 @@ package bench
 
 import (
 	"errors"
+	"runtime"
 	"time"
 )
 
@@ -16,6 +17,9 @@ func processUsage(int) (usage, error) {
 func processMemory(int) (memory, error) {
 	return memory{}, errors.New("the memory of a process can be read on Linux only")
 }
+
+// machineCores is how many processors this process may run on.
+func machineCores() int { return runtime.NumCPU() }
 
 // machineCPU is not known here.
 func machineCPU() (used time.Duration, ok bool) { return 0, false }

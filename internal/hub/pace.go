@@ -9,8 +9,8 @@ import "time"
 // last round had more than one and has only just ended: on a channel whose
 // events come one by one, nothing ever waits.
 const (
-	gatherShare = 8
-	gatherLimit = 500 * time.Microsecond
+	gatherShare = 4
+	gatherLimit = time.Millisecond
 	gatherProbe = 16 // rounds until more than the last round had is waited for again
 )
 
