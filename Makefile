@@ -71,7 +71,7 @@ step-links:
 step-unit:
 	@$(STEP) -kind go -- go test -race -timeout 10m -json ./...
 step-bench:
-	@$(STEP) -- go test -run '^$$' -bench . -benchtime 1x ./...
+	@$(STEP) -- go test -run '^TestAllocations$$' -bench . -benchtime 1x ./... # gates that the race detector would change
 step-protocol:
 	@$(STEP) -- go run ./test/pcoverage -check
 step-e2e:

@@ -145,7 +145,7 @@ func (o *options) measure(ctx context.Context, progress io.Writer) error {
 func (o *options) binaries(ctx context.Context, m *meter) (err error) {
 	m.tool = filepath.Join(m.dir, "pipesocketd")
 	fmt.Fprintln(m.progress, "building pipesocketd")
-	build := exec.CommandContext(ctx, "go", "build", "-o", m.tool, "github.com/pipesocket/pipesocketd/cmd/pipesocketd")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", m.tool, "github.com/pipesocket/pipesocketd/cmd/pipesocketd")
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build pipesocketd: %w\n%s", err, output)
 	}
