@@ -2,15 +2,17 @@ package hub
 
 import "time"
 
-// Where events come faster than rounds end, each round waits a little for what
-// is under way: a write with four frames costs about as much as one with one. The
-// wait is at most a gatherShare of the last round and gatherLimit, ends as soon as
-// as many events are there as the last round had, and is not begun unless the
-// last round had more than one and has only just ended: on a channel whose
-// events come one by one, nothing ever waits.
+// Where events come faster than rounds end, each round waits for what is under
+// way: a write with four frames costs about as much as one with one, so that
+// waiting gets events out earlier than another round would. The wait is at most
+// as long as the last round took and gatherLimit, ends as soon as one event more is
+// there than the last round had, and is begun only in the first backToBack-th of
+// that time after the last round, and only if that round had several events or
+// found more waiting at its end. So where events come one by one, or rounds leave
+// the processors a fifth of the time, nothing ever waits.
 const (
-	gatherShare = 4
-	gatherLimit = time.Millisecond
+	backToBack  = 4
+	gatherLimit = 4 * time.Millisecond
 	gatherProbe = 16 // rounds until more than the last round had is waited for again
 )
 
@@ -55,11 +57,11 @@ func (c *channel) beginGather() (full <-chan struct{}, limit time.Duration) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	p := c.pace
-	if p == nil || p.want < 2 || p.events >= p.want || c.pendingBytes > maxPendingBytes || time.Since(p.ended) > p.took {
+	if p == nil || p.want < 2 || p.events >= p.want || c.pendingBytes > maxPendingBytes || time.Since(p.ended) > p.took/backToBack {
 		return nil, 0
 	}
 	p.full = make(chan struct{})
-	return p.full, min(p.took/gatherShare, gatherLimit)
+	return p.full, min(p.took, gatherLimit)
 }
 
 // endGather learns from a wait: one that was worth it is tried for more, one that
@@ -92,9 +94,13 @@ func (c *channel) noteRound(segments []segment, start time.Time) {
 	p := c.pace
 	p.ended = time.Now()
 	p.took = p.ended.Sub(start)
-	if p.probe--; p.probe > 0 {
+	p.probe--
+	switch {
+	case events+p.events < 2:
+		p.want = 0
+	case p.probe > 0:
 		p.want = min(events, p.want)
-		return
+	default:
+		p.want = events + 1
 	}
-	p.want = events + 1
 }
