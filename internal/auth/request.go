@@ -121,13 +121,15 @@ func (r *Request) checkBody(now time.Time) error {
 	if len(r.Body) == 0 && (sent == "" || strings.EqualFold(sent, emptyMD5)) {
 		return nil
 	}
-	if sent != "" && strings.EqualFold(sent, bodyMD5(r.Body)) {
+	if digest := bodyMD5(r.Body); strings.EqualFold(sent, string(digest[:])) {
 		return nil
 	}
 	return r.errBodyMD5(sent, now)
 }
 
-func bodyMD5(body []byte) string {
+// bodyMD5 returns the digest as lower-case hex.
+func bodyMD5(body []byte) (digest [2 * md5.Size]byte) {
 	sum := md5.Sum(body) //nolint:gosec // see the import
-	return hex.EncodeToString(sum[:])
+	hex.Encode(digest[:], sum[:])
+	return digest
 }

@@ -66,7 +66,8 @@ func (r *Request) errBodyMD5(sent string, now time.Time) *RequestError {
 }
 
 func (r *Request) explainBody(sent string) string {
-	text := "the MD5 of the " + strconv.Itoa(len(r.Body)) + " bytes of the body is " + bodyMD5(r.Body)
+	digest := bodyMD5(r.Body)
+	text := "the MD5 of the " + strconv.Itoa(len(r.Body)) + " bytes of the body is " + string(digest[:])
 	if sent == "" {
 		return text + ", body_md5 is not there"
 	}
@@ -75,7 +76,7 @@ func (r *Request) explainBody(sent string) string {
 
 // errSignature repeats the documented text, all of which the sender sent.
 func (r *Request) errSignature(signature string, now time.Time) *RequestError {
-	text := `Invalid signature: you should have sent HmacSHA256Hex("` + Echo(r.text(), maxTextEcho) +
+	text := `Invalid signature: you should have sent HmacSHA256Hex("` + Echo(string(r.documentedText()), maxTextEcho) +
 		`", your_secret_key), but you sent "` + Echo(signature, maxSignatureEcho) + `"`
 	if r.Explain {
 		text += r.explainSignature(now)

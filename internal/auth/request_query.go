@@ -3,9 +3,14 @@ package auth
 import "strings"
 
 // Query holds the parameters of a request in the order of the wire, their names
-// in lower case. It shares memory with the query string it was parsed from.
+// in lower case. It shares memory with the query string it was parsed from. The
+// zero value is a query without parameters; it is used by one goroutine.
 type Query struct {
 	params []param
+
+	// Memory of the text to sign, kept from one request to the next.
+	sorted []param
+	text   []byte
 
 	// Set by Request.VerifyWith: the signature covers values in which a plus is
 	// a plus, so that is what the sender means.
@@ -18,11 +23,19 @@ type param struct {
 	raw   string // as received
 }
 
-// ParseQuery reads a query string. Pairs are split at "&" only and at the first
-// "=", since several libraries send ";" and "=" as they are. An escape that is
-// none stays as it is: what it means is for the signature to decide.
+// ParseQuery returns a new query; see [Query.Parse].
 func ParseQuery(raw string) *Query {
 	q := &Query{params: make([]param, 0, strings.Count(raw, "&")+1)}
+	q.Parse(raw)
+	return q
+}
+
+// Parse makes q the parameters of a query string and forgets those it had; only
+// their memory is used again. Pairs are split at "&" only and at the first "=",
+// since several libraries send ";" and "=" as they are. An escape that is none
+// stays as it is: what it means is for the signature to decide.
+func (q *Query) Parse(raw string) {
+	q.Forget()
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")
@@ -36,7 +49,21 @@ func ParseQuery(raw string) *Query {
 			raw:   value,
 		})
 	}
-	return q
+}
+
+// maxKeptParams bounds the memory that a query keeps: a signed request has five
+// parameters, a trigger with everything in the query a few more.
+const maxKeptParams = 32
+
+// Forget lets go of the parameters and of the query string.
+func (q *Query) Forget() {
+	if cap(q.params) > maxKeptParams || cap(q.text) > maxKeptParams*textSize {
+		*q = Query{}
+		return
+	}
+	clear(q.params)
+	clear(q.sorted)
+	*q = Query{params: q.params[:0], sorted: q.sorted[:0], text: q.text[:0]}
 }
 
 // Get returns the first value of a parameter. The name is given in lower case.

@@ -18,9 +18,10 @@ func SignedQuery(pair Key, method, path string, params url.Values, body []byte, 
 	all.Set(paramTimestamp, strconv.FormatInt(now.Unix(), 10))
 	all.Set(paramVersion, authVersion)
 	if len(body) > 0 {
-		all.Set(paramBodyMD5, bodyMD5(body))
+		digest := bodyMD5(body)
+		all.Set(paramBodyMD5, string(digest[:]))
 	}
 	query := all.Encode()
 	r := Request{Method: strings.ToUpper(method), Path: path, Query: ParseQuery(query)}
-	return query + "&" + paramSignature + "=" + pair.Secret.Sign([]byte(r.text()))
+	return query + "&" + paramSignature + "=" + pair.Secret.Sign(r.documentedText())
 }

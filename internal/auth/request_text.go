@@ -27,8 +27,7 @@ const textSize = 320
 // the next one is asked for.
 func (r *Request) candidates() iter.Seq2[[]byte, valueForm] {
 	return func(yield func([]byte, valueForm) bool) {
-		buf := appendText(make([]byte, 0, textSize), r.Method, r.Path, r.Query.signed(valuesDecoded))
-		if !yield(buf, valuesDecoded) {
+		if !yield(r.documentedText(), valuesDecoded) {
 			return
 		}
 		for _, form := range r.Query.forms() {
@@ -37,8 +36,8 @@ func (r *Request) candidates() iter.Seq2[[]byte, valueForm] {
 				if form == valuesDecoded && i == 0 {
 					continue
 				}
-				buf = appendText(buf[:0], r.Method, path, params)
-				if !yield(buf, form) {
+				r.Query.text = appendText(r.Query.text[:0], r.Method, path, params)
+				if !yield(r.Query.text, form) {
 					return
 				}
 			}
@@ -46,9 +45,14 @@ func (r *Request) candidates() iter.Seq2[[]byte, valueForm] {
 	}
 }
 
-// text returns the documented text.
-func (r *Request) text() string {
-	return string(appendText(nil, r.Method, r.Path, r.Query.signed(valuesDecoded)))
+// documentedText returns the text of the documentation, in the query's memory.
+func (r *Request) documentedText() []byte {
+	q := r.Query
+	if q.text == nil {
+		q.text = make([]byte, 0, textSize)
+	}
+	q.text = appendText(q.text[:0], r.Method, r.Path, q.signed(valuesDecoded))
+	return q.text
 }
 
 // paths returns the distinct paths that the sender may have signed: as
@@ -97,8 +101,9 @@ func (q *Query) forms() []valueForm {
 
 // signed returns the parameters that the signature covers, values in the given
 // form, sorted by name in byte order. Equal names keep the order of the wire.
+// The result is valid until the next call.
 func (q *Query) signed(form valueForm) []param {
-	params := make([]param, 0, len(q.params))
+	params := slices.Grow(q.sorted[:0], len(q.params))
 	for _, p := range q.params {
 		if p.name == paramSignature {
 			continue
@@ -114,6 +119,7 @@ func (q *Query) signed(form valueForm) []param {
 		}
 		params = append(params, p)
 	}
+	q.sorted = params
 	slices.SortStableFunc(params, func(a, b param) int { return strings.Compare(a.name, b.name) })
 	if form == valuesJoined {
 		return join(params)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
+	"github.com/pipesocket/pipesocketd/internal/httpapi/fastlane"
 	"github.com/pipesocket/pipesocketd/internal/ws"
 )
 
@@ -63,7 +65,7 @@ func (d *daemon) publicServer() *http.Server {
 func (d *daemon) servePublic(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ws.IsUpgrade(r):
-		d.sockets.ServeHTTP(w, r)
+		d.sockets.ServeHTTP(unwrapping{w}, r)
 	case r.URL.Path == "/live":
 		answer(w, http.StatusOK, "ok")
 	case r.URL.Path == "/ready":
@@ -111,6 +113,10 @@ func (d *daemon) server(handler http.Handler) *http.Server {
 // serveHTTP runs a server and returns how to stop it: at once for new
 // connections, after a while for requests in flight.
 func (d *daemon) serveHTTP(name string, server *http.Server, on net.Listener) (stop func() error) {
+	lane := d.fastLane(server, on)
+	if lane != nil {
+		on = lane
+	}
 	d.background(name, func() error {
 		serve := server.Serve
 		if server.TLSConfig != nil {
@@ -123,12 +129,38 @@ func (d *daemon) serveHTTP(name string, server *http.Server, on net.Listener) (s
 	})
 	return func() error {
 		return d.withLimit(closeServers, func(ctx context.Context) error {
-			if server.Shutdown(ctx) != nil {
-				return server.Close() // requests that take longer are cut off
+			err := server.Shutdown(ctx)
+			if err != nil {
+				err = server.Close() // requests that take longer are cut off
 			}
-			return nil
+			if lane != nil {
+				lane.Wait(ctx)
+			}
+			return err
 		})
 	}
+}
+
+// fastLane returns the listener that serves triggers before net/http sees them,
+// nil where there is none: on the operations listener and with TLS, which
+// net/http does itself.
+func (d *daemon) fastLane(server *http.Server, on net.Listener) *fastlane.Listener {
+	api, ok := d.api.(*httpapi.API)
+	if !ok || on != d.public || server.TLSConfig != nil {
+		return nil
+	}
+	return fastlane.New(on, api, fastlane.Limits{
+		Head: headerTimeout, Body: bodyTimeout, Write: bodyTimeout, Idle: idleTimeout,
+	})
+}
+
+// unwrapping gives whoever hijacks a connection the socket below the fast lane.
+type unwrapping struct{ http.ResponseWriter }
+
+// Hijack implements http.Hijacker.
+func (w unwrapping) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	return fastlane.Unwrap(conn), buffered, err
 }
 
 // serverLog takes what net/http has to say about single requests, which is for

@@ -1,51 +1,51 @@
 package httpapi
 
 import (
+	"slices"
+
 	"github.com/pipesocket/pipesocketd/internal/apps"
-	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
 // postBatchEvents publishes several events of one channel each, in their order,
 // or none of them (§7.4).
 func (a *API) postBatchEvents(c *call) error {
-	events, err := readBatch(c)
-	if err != nil {
+	if err := c.readBatch(); err != nil {
 		return err
 	}
-	for i := range events {
-		if err = events[i].checkSize(c.app); err != nil {
+	for i := range c.events {
+		if err := c.events[i].checkSize(c.app); err != nil {
 			return err
 		}
 	}
-	publications := make([]hub.Publication, len(events))
-	for i := range events {
-		publications[i] = events[i].publication(events[i].channels[0])
+	c.publications = slices.Grow(c.publications, len(c.events))
+	for i := range c.events {
+		c.publications = append(c.publications, c.events[i].publication(c.events[i].channels[0]))
 	}
-	a.hub.PublishInOrder(c.app, publications)
-	c.out = a.appendBatch(c.out, c.app, events)
+	a.hub.PublishInOrder(c.app, c.publications)
+	c.out = a.appendBatch(c.out, c.app, c.events)
 	return nil
 }
 
-func readBatch(c *call) ([]event, error) {
+// readBatch leaves the events of the body in the call.
+func (c *call) readBatch() error {
 	batch, err := batchOf(c.body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n := 0
 	if err = batch.Elements(func(strictjson.Value) error { n++; return nil }); err != nil || n == 0 {
-		return nil, errMissing("batch")
+		return errMissing("batch")
 	}
 	if n > c.app.MaxBatch {
-		return nil, errTooMany("Batch too large", n, c.app.MaxBatch)
+		return errTooMany("Batch too large", n, c.app.MaxBatch)
 	}
-	events := make([]event, 0, n)
-	err = batch.Elements(func(item strictjson.Value) error {
-		e, err := batchItem(c.app, item)
-		events = append(events, e)
+	c.events = slices.Grow(c.events, n)
+	return batch.Elements(func(item strictjson.Value) error {
+		e, err := c.batchItem(item)
+		c.events = append(c.events, e)
 		return err
 	})
-	return events, err
 }
 
 // batchOf returns the batch member of a body, nil if there is none.
@@ -66,7 +66,7 @@ func batchOf(body []byte) (batch strictjson.Value, err error) {
 	return batch, err
 }
 
-func batchItem(app *apps.App, item strictjson.Value) (event, error) {
+func (c *call) batchItem(item strictjson.Value) (event, error) {
 	var p eventParams
 	if item.Kind() != strictjson.Object {
 		return event{}, errBatchItem
@@ -77,7 +77,7 @@ func batchItem(app *apps.App, item strictjson.Value) (event, error) {
 	if !p.channels.IsAbsent() { // an item has one channel
 		return event{}, errMissing("channel")
 	}
-	return p.event(app)
+	return c.event(&p)
 }
 
 // appendBatch appends the answer: an empty object, or if any item asked for

@@ -96,14 +96,19 @@ var (
 	headerNosniff = []string{"nosniff"}
 )
 
-// writeError sends e as one line. Names and values of the request that stand in
-// the message cannot break out of it.
+// writeError sends e.
 func writeError(w http.ResponseWriter, e *Error) {
 	h := w.Header()
 	h["Content-Type"] = headerText
 	h["X-Content-Type-Options"] = headerNosniff
 	w.WriteHeader(e.Status)
-	_, _ = w.Write(append([]byte(auth.Echo(e.Message, maxErrorText)), '\n')) // a client that is gone needs no answer
+	_, _ = w.Write(e.appendText(nil)) // a client that is gone needs no answer
+}
+
+// appendText appends e as one line. Names and values of the request that stand in
+// the message cannot break out of it.
+func (e *Error) appendText(dst []byte) []byte {
+	return append(append(dst, auth.Echo(e.Message, maxErrorText)...), '\n')
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {

@@ -23,10 +23,10 @@ func (a *API) postEvents(c *call) error {
 			return err
 		}
 	}
-	if err := p.readQuery(c.query); err != nil {
+	if err := p.readQuery(&c.query); err != nil {
 		return err
 	}
-	e, err := p.event(c.app)
+	e, err := c.event(&p)
 	if err != nil {
 		return err
 	}

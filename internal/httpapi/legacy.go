@@ -12,10 +12,10 @@ import (
 // the query (§7.9).
 func (a *API) postLegacyEvent(c *call) error {
 	var p eventParams
-	if err := queryString(c.query, "name", &p.name); err != nil {
+	if err := queryString(&c.query, "name", &p.name); err != nil {
 		return err
 	}
-	if err := queryString(c.query, "socket_id", &p.socketID); err != nil {
+	if err := queryString(&c.query, "socket_id", &p.socketID); err != nil {
 		return err
 	}
 	name, err := eventName(p.name)

@@ -106,14 +106,14 @@ type event struct {
 // event validates the parameters, in the order of the table in §7.3. The size of
 // the data is left to [event.checkSize], since it comes after every other check
 // of the request.
-func (p *eventParams) event(app *apps.App) (e event, err error) {
+func (c *call) event(p *eventParams) (e event, err error) {
 	if e.name, err = eventName(p.name); err != nil {
 		return e, err
 	}
 	if e.data = p.data; e.data.IsAbsent() {
 		return e, errMissing("data")
 	}
-	if e.channels, err = p.channelNames(app.MaxChannelsPerTrigger); err != nil {
+	if e.channels, err = c.channelNames(p); err != nil {
 		return e, err
 	}
 	if e.except, err = exceptSocket(p.socketID); err != nil {
@@ -153,19 +153,22 @@ func eventName(v strictjson.Value) (string, error) {
 	return name, nil
 }
 
-func (p *eventParams) channelNames(limit int) ([]protocol.ChannelName, error) {
+// channelNames returns the channels of an event, in memory of the call.
+func (c *call) channelNames(p *eventParams) ([]protocol.ChannelName, error) {
+	first := len(c.names)
 	if p.channels.IsAbsent() {
 		name, err := channelName(p.channel)
-		return []protocol.ChannelName{name}, err
+		c.names = append(c.names, name)
+		return c.names[first:], err
 	}
 	n := 0
 	if err := p.channels.Elements(func(strictjson.Value) error { n++; return nil }); err != nil || n == 0 {
 		return nil, errMissing("channel")
 	}
-	if n > limit {
+	if limit := c.app.MaxChannelsPerTrigger; n > limit {
 		return nil, errTooMany("Too many channels", n, limit)
 	}
-	names := make([]protocol.ChannelName, 0, n)
+	c.names = slices.Grow(c.names, n)
 	err := p.channels.Elements(func(v strictjson.Value) error {
 		text, ok := v.Text()
 		if !ok {
@@ -175,10 +178,10 @@ func (p *eventParams) channelNames(limit int) ([]protocol.ChannelName, error) {
 		if !ok {
 			return errChannelName(text)
 		}
-		names = append(names, name)
+		c.names = append(c.names, name)
 		return nil
 	})
-	return unique(names), err
+	return unique(c.names[first:]), err
 }
 
 // channelName reads the single-channel form of a trigger.

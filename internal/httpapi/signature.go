@@ -1,11 +1,33 @@
 package httpapi
 
 import (
-	"net/http"
-
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/auth"
 )
+
+// admit finds the app and checks of the signature what needs no body. path is as
+// received.
+func (c *call) admit(method, path, query, appID string) (err error) {
+	a := c.api
+	c.query.Parse(query)
+	if c.endpoint.byKey {
+		c.app, err = a.appByKey(&c.query)
+	} else {
+		c.app, err = a.appByID(appID)
+	}
+	if err != nil {
+		return err
+	}
+	c.request = auth.Request{
+		Method:  method,
+		Path:    path,
+		Mount:   a.mount,
+		Query:   &c.query,
+		Explain: a.development,
+	}
+	c.pair, err = c.request.Credentials(c.app.Keys, c.start)
+	return err
+}
 
 // appByID returns the app that the path names.
 func (a *API) appByID(id string) (*apps.App, error) {
@@ -25,27 +47,4 @@ func (a *API) appByKey(query *auth.Query) (*apps.App, error) {
 	request := auth.Request{Query: query}
 	_, err := request.Credentials(nil, a.now())
 	return nil, err
-}
-
-// authenticate verifies the signature of the request and leaves its body in the
-// call. What needs no body is checked before one is read, so that a stranger
-// without a key of the app cannot make the server take one in.
-func (a *API) authenticate(c *call, r *http.Request) error {
-	now := a.now()
-	request := auth.Request{
-		Method:  r.Method,
-		Path:    rawPath(r.URL),
-		Mount:   a.mount,
-		Query:   c.query,
-		Explain: a.development,
-	}
-	pair, err := request.Credentials(c.app.Keys, now)
-	if err != nil {
-		return err
-	}
-	if c.body, err = readBody(c.body, r, a.maxBody); err != nil {
-		return err
-	}
-	request.Body = c.body
-	return request.VerifyWith(pair, now)
 }
