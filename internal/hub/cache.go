@@ -35,11 +35,15 @@ func (h *Hub) Cached(app *apps.App, name protocol.ChannelName) (CachedEvent, boo
 
 // fillLocked makes p the cached event of the channel.
 func (c *channel) fillLocked(p Publication, app *apps.App) {
-	c.cached = &CachedEvent{Event: p.Event, Data: p.Data, Expires: time.Now().Add(app.CacheTTL)}
+	if c.cached == nil {
+		c.cached = &CachedEvent{}
+	}
+	*c.cached = CachedEvent{Event: p.Event, Data: p.Data, Expires: time.Now().Add(app.CacheTTL)}
 	c.missRaised = false
 }
 
-// cachedLocked returns the cached event, nil if there is none that is fresh.
+// cachedLocked returns the cached event, nil if there is none that is fresh. The
+// next one takes its place in memory: it is read under the lock.
 func (c *channel) cachedLocked(now time.Time) *CachedEvent {
 	if c.cached != nil && !now.Before(c.cached.Expires) {
 		c.cached = nil

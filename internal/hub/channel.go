@@ -14,7 +14,8 @@ type shard struct {
 }
 
 // channel is one channel that is occupied, has a cached event, or has something
-// pending. All fields but the first block are guarded by the shard's mu.
+// pending. All fields but those of the first two blocks are guarded by the shard's
+// mu.
 type channel struct {
 	// set by channelLocked, immutable
 	tenant *tenant
@@ -22,15 +23,16 @@ type channel struct {
 	name   protocol.ChannelName
 	kind   protocol.ChannelKind
 
+	drainer func() // drain, from the first time that a goroutine was needed; owned by whoever drains
+
 	roster    roster // pending segments and the running round hold views of it
 	deflating int    // subscribers that take compressed frames
 
-	pending      []segment
-	pendingBytes int
-	draining     bool          // somebody runs rounds, or is about to
-	owed         bool          // whoever holds the lock is about to: see unlockAndDeliver
-	pace         *pace         // nil while there were few subscribers
-	roundTaken   chan struct{} // non-nil while publishers wait; closed when a round takes the pending
+	pending    *batch        // nil if nothing is
+	draining   bool          // somebody runs rounds, or is about to
+	owed       bool          // whoever holds the lock is about to: see unlockAndDeliver
+	pace       *pace         // nil while there were few subscribers
+	roundTaken chan struct{} // non-nil while publishers wait; closed when a round takes the pending
 
 	members members // presence channels
 

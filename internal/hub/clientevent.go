@@ -4,6 +4,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/ratelimit"
 )
@@ -50,8 +51,9 @@ func (a *Attachment) ClientEvent(t *Turn, f protocol.Frame) *protocol.Refusal {
 	}
 	a.tenant.stats.clientEvents.Add(1)
 	frame, data := event.Encode()
+	notice, heard := a.clientEventNotice(app, &event, data)
 	for {
-		full := a.relay(t, sub.channel, &event, frame, data)
+		full := a.relay(t, sub.channel, frame, heard, &notice)
 		if full == nil {
 			return nil
 		}
@@ -68,22 +70,38 @@ func refuseClientEventOn(channelName string) *protocol.Refusal {
 	return protocol.RefuseClientEventUnsubscribed(channelName)
 }
 
-// relay hands the event to the other subscribers and to webhooks, which always
-// get its data as a string. If the channel is full it does nothing and returns
-// what to wait for before the next attempt.
-func (a *Attachment) relay(t *Turn, c *channel, event *protocol.ClientEvent, frame protocol.Wire, data protocol.Payload) (full <-chan struct{}) {
+// clientEventNotice returns what webhooks are told of an event, always with its
+// data as a string. It is made only if one of them hears it.
+func (a *Attachment) clientEventNotice(
+	app *apps.App, event *protocol.ClientEvent, data protocol.Payload,
+) (n Notice, heard bool) {
+	if !ClientEventSent.heardBy(app) {
+		return Notice{}, false
+	}
+	if data == nil {
+		data = protocol.PayloadOf(event.Data)
+	}
+	return Notice{
+		Name:     ClientEventSent,
+		UserID:   event.UserID,
+		Event:    string(event.Name),
+		Data:     data,
+		SocketID: a.id,
+	}, true
+}
+
+// relay hands the event to the other subscribers, and to webhooks that hear it. If
+// the channel is full it does nothing and returns what to wait for before the next
+// attempt.
+func (a *Attachment) relay(t *Turn, c *channel, frame protocol.Wire, heard bool, n *Notice) (full <-chan struct{}) {
 	c.shard.mu.Lock()
 	defer c.unlockAndDeliver(t)
 	if full = c.fullLocked(); full != nil {
 		return full
 	}
 	c.appendLocked(frame, a)
-	c.emitLocked(Notice{
-		Name:     ClientEventSent,
-		UserID:   event.UserID,
-		Event:    string(event.Name),
-		Data:     data,
-		SocketID: a.id,
-	})
+	if heard {
+		c.emitLocked(*n)
+	}
 	return nil
 }

@@ -15,10 +15,12 @@
 // An event is encoded once, appended to its channel's pending segments, and
 // handed to every subscriber by whoever drains the channel (drain.go): the caller
 // itself where there are few subscribers, at the end of its [Turn] if it has one,
-// else a goroutine that exists only while something is pending. What piles up during a round leaves in one write per
-// subscriber. A segment remembers the subscribers as they were when
-// its events were published, so an event can neither reach somebody who came
-// later (and got it as the cached event) nor miss somebody who was there.
+// else a goroutine that exists only while something is pending. What piles up
+// during a round leaves in one write per subscriber. A segment remembers the
+// subscribers as they were when its events were published, so an event can neither
+// reach somebody who came later (and got it as the cached event) nor miss somebody
+// who was there. What a round works with is used again: an event takes memory for
+// its frame, and several that leave together for that one piece.
 //
 // # Promises
 //

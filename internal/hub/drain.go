@@ -21,17 +21,15 @@ func (c *channel) appendLocked(frame protocol.Wire, except *Attachment) {
 	if c.roster.n == 0 {
 		return
 	}
-	last := len(c.pending) - 1
-	if last < 0 || !c.roster.viewed {
-		c.pending = append(c.pending, c.segmentLocked())
-		last++
+	if c.pending == nil {
+		c.pending = batches.Get().(*batch)
+		c.openSegmentLocked()
+	} else if !c.roster.viewed {
+		c.openSegmentLocked()
 	}
-	seg := &c.pending[last]
-	seg.entries = append(seg.entries, entry{frame: frame, except: except})
-	seg.exclusions = seg.exclusions || except != nil
-	c.pendingBytes += len(frame)
+	c.pending.add(entry{frame: frame, except: except})
 	if c.pace != nil {
-		c.pace.appendedLocked(c.pendingBytes > maxPendingBytes)
+		c.pace.appendedLocked(c.pending.events, c.pending.bytes > maxPendingBytes)
 	}
 	if !c.draining {
 		c.draining, c.owed = true, true
@@ -39,27 +37,27 @@ func (c *channel) appendLocked(frame protocol.Wire, except *Attachment) {
 	}
 }
 
-// segmentLocked returns an empty segment for the subscribers of this moment.
-func (c *channel) segmentLocked() segment {
-	seg := segment{subscribers: c.roster.view()}
+// openSegmentLocked begins a segment for the subscribers of this moment.
+func (c *channel) openSegmentLocked() {
+	seg := c.pending.open()
+	seg.subscribers = c.roster.view()
 	if c.deflating > 0 {
 		app := c.tenant.app.Load()
 		seg.deflate, seg.least = app.Compression, app.CompressionMinBytes
 	}
-	return seg
 }
 
 // followLocked returns what is closed when everything pending has been handed to
 // its subscribers, nil if nothing is pending.
 func (c *channel) followLocked() <-chan struct{} {
-	last := len(c.pending) - 1
-	if last < 0 {
+	if c.pending == nil {
 		return nil
 	}
-	if c.pending[last].delivered == nil {
-		c.pending[last].delivered = make(chan struct{})
+	last := c.pending.last()
+	if last.delivered == nil {
+		last.delivered = make(chan struct{})
 	}
-	return c.pending[last].delivered
+	return last.delivered
 }
 
 // unlockAndDeliver releases the shard's lock and then runs the round that is owed
@@ -81,15 +79,26 @@ func (c *channel) unlockAndDeliver(t *Turn) {
 // What comes meanwhile is left to a goroutine: the caller has its own work to do.
 func (c *channel) runOwed() {
 	if c.size() > fewSubscribers {
-		go c.drain()
+		c.startDraining()
 		return
 	}
-	c.deliver(c.take())
+	b := c.take()
+	b.deliver(c.tenant)
+	b.release()
 	if c.endIfIdle() {
 		c.tenant.hub.drains.end()
 		return
 	}
-	go c.drain()
+	c.startDraining()
+}
+
+// startDraining leaves the rounds to a goroutine. The function it runs is kept: to
+// make one for every event would be garbage.
+func (c *channel) startDraining() {
+	if c.drainer == nil {
+		c.drainer = c.drain
+	}
+	go c.drainer()
 }
 
 func (c *channel) size() int {
@@ -115,40 +124,32 @@ func (c *channel) drain() {
 	defer c.tenant.hub.drains.end()
 	for {
 		c.gather()
-		segments := c.take()
-		if segments == nil {
+		b := c.take()
+		if b == nil {
 			return
 		}
 		start := time.Now()
-		c.deliver(segments)
-		c.noteRound(segments, start)
-	}
-}
-
-func (c *channel) deliver(segments []segment) {
-	for i := range segments {
-		segments[i].deliver(&c.tenant.stats)
+		b.deliver(c.tenant)
+		c.noteRound(b.events, start)
+		b.release()
 	}
 }
 
 // take returns what is pending and lets waiting publishers on, or ends the
 // draining.
-func (c *channel) take() []segment {
+func (c *channel) take() *batch {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	segments := c.pending
-	c.pending, c.pendingBytes = nil, 0
-	if c.pace != nil {
-		c.pace.events = 0
-	}
+	b := c.pending
+	c.pending = nil
 	if c.roundTaken != nil {
 		close(c.roundTaken)
 		c.roundTaken = nil
 	}
-	if segments == nil {
+	if b == nil {
 		c.endDrainingLocked()
 	}
-	return segments
+	return b
 }
 
 func (c *channel) endDrainingLocked() {

@@ -1,6 +1,9 @@
 package hub
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +33,45 @@ func (b *busy) Deliver(w protocol.Wire) error {
 
 // Outlet implements Subscriber.
 func (b *busy) Outlet() Outlet { return b }
+
+// borrower is busy, and is given bytes that the hub uses again.
+type borrower struct{ busy }
+
+func (b *borrower) DeliverCopy(w []byte) error { return b.Deliver(slices.Clone(w)) }
+
+func (b *borrower) Outlet() Outlet { return b }
+
+// What is put together for a sender without its own event is kept for it while it
+// has no room, and nobody else's is put in its place.
+func TestBusySendersGetWhatIsTheirs(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		f := newFixture(t, nil)
+		senders := make([]*borrower, 3)
+		for i := range senders {
+			senders[i] = &borrower{busy{client: client{t: t}}}
+			a, err := f.hub.Attach(f.app, senders[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(a.Detach)
+			senders[i].a = a
+			senders[i].mustSubscribe("private-a")
+		}
+		turn := new(Turn)
+		for i, s := range senders {
+			s.refuse = 3
+			if refusal := s.clientEventIn(turn, "private-a", "client-e", fmt.Sprint(i)); refusal != nil {
+				t.Fatal(refusal)
+			}
+		}
+		turn.End()
+		for i, want := range []string{"client-e 1, client-e 2", "client-e 0, client-e 2", "client-e 0, client-e 1"} {
+			if got := strings.Join(senders[i].events()[1:], ", "); got != want {
+				t.Errorf("sender %d got %s, want %s", i, got, want)
+			}
+		}
+	})
+}
 
 func TestBusyConnectionsGetPatience(t *testing.T) {
 	for _, c := range []struct {

@@ -195,6 +195,10 @@ func (c *client) signin(userData string) *protocol.Refusal {
 }
 
 func (c *client) clientEvent(channel, event, data string) *protocol.Refusal {
+	return c.clientEventIn(nil, channel, event, data)
+}
+
+func (c *client) clientEventIn(turn *Turn, channel, event, data string) *protocol.Refusal {
 	text, err := json.Marshal(map[string]any{"event": event, "channel": channel, "data": json.RawMessage(data)})
 	if err != nil {
 		c.t.Fatal(err)
@@ -203,7 +207,7 @@ func (c *client) clientEvent(channel, event, data string) *protocol.Refusal {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.a.ClientEvent(nil, frame)
+	return c.a.ClientEvent(turn, frame)
 }
 
 func inBubble(t *testing.T, test func(t *testing.T)) {

@@ -36,6 +36,13 @@ type Outlet interface {
 	Deliver(protocol.Wire) error
 }
 
+// CopyingOutlet is an [Outlet] that takes bytes which the hub uses again.
+// DeliverCopy is Deliver for them: it copies what it keeps.
+type CopyingOutlet interface {
+	Outlet
+	DeliverCopy([]byte) error
+}
+
 // ErrBusy in the error of [Outlet.Deliver] says that the connection may be
 // slow only for the moment, since its bytes have to be worked on before they
 // leave, as over TLS. In a delivery round it gets some patience before it is

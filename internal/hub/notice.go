@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"slices"
+
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
@@ -25,6 +27,16 @@ var NoticeNames = []NoticeName{
 	ChannelOccupied, ChannelVacated, MemberAdded, MemberRemoved, ClientEventSent, CacheMissed, SubscriptionCount,
 }
 
+// heardBy reports whether some webhook of the app takes notices of this name.
+func (n NoticeName) heardBy(app *apps.App) bool {
+	for i := range app.Webhooks {
+		if slices.Contains(app.Webhooks[i].Events, string(n)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Notice tells of one change of a channel, as it happened: edges strictly
 // alternate per channel and per user, before any grace delay. Fields that a
 // notice of its name does not have are empty.
@@ -42,7 +54,8 @@ type Notice struct {
 
 // NoticeSink takes notices. Emit is called under a shard's lock, in the order
 // in which things happened on a channel; it must not block and must not call
-// back into the hub.
+// back into the hub. Of client events only those come that a webhook of the app
+// asks for.
 type NoticeSink interface {
 	Emit(Notice)
 }

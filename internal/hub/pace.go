@@ -19,84 +19,95 @@ const (
 // pace is what a channel with more than a few subscribers knows of the rounds
 // behind it. Guarded by the shard's mu.
 type pace struct {
-	want   int           // events worth waiting for; below 2: none
-	probe  int           // rounds until want grows
-	took   time.Duration // of the last round
-	ended  time.Time
-	events int           // pending now
-	full   chan struct{} // non-nil while a round waits; closed when events reaches want
+	want    int           // events worth waiting for; below 2: none
+	probe   int           // rounds until want grows
+	took    time.Duration // of the last round
+	ended   time.Time
+	waiting bool          // a round waits, and has not been told yet
+	full    chan struct{} // capacity 1: as many events as it wants are pending; never closed
+
+	timer *time.Timer // owned by whoever drains; nil before the first wait
 }
 
-// appendedLocked counts an event, and ends the wait if it was the last that is
-// worth waiting for, or if publishers are held back now.
-func (p *pace) appendedLocked(heldBack bool) {
-	p.events++
-	if p.full != nil && (p.events >= p.want || heldBack) {
-		close(p.full)
-		p.full = nil
+// appendedLocked ends the wait if the pending events are all that is worth waiting
+// for, or if publishers are held back now.
+func (p *pace) appendedLocked(events int, heldBack bool) {
+	if p.waiting && (events >= p.want || heldBack) {
+		p.waiting = false
+		p.full <- struct{}{}
 	}
 }
 
 // gather waits for events that are worth waiting for.
 func (c *channel) gather() {
-	full, limit := c.beginGather()
-	if full == nil {
+	p, limit := c.beginGather()
+	if p == nil {
 		return
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
+	if p.timer == nil {
+		p.timer = time.NewTimer(limit)
+	} else {
+		p.timer.Reset(limit)
+	}
 	select {
-	case <-full:
-		c.endGather(true)
-	case <-timer.C:
-		c.endGather(false)
+	case <-p.full:
+		p.timer.Stop()
+	case <-p.timer.C:
+		c.giveUpGather()
 	}
 }
 
-func (c *channel) beginGather() (full <-chan struct{}, limit time.Duration) {
+// beginGather returns nil if there is nothing to wait for.
+func (c *channel) beginGather() (p *pace, limit time.Duration) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
-	p := c.pace
-	if p == nil || p.want < 2 || p.events >= p.want || c.pendingBytes > maxPendingBytes || time.Since(p.ended) > p.took/backToBack {
+	p = c.pace
+	if p == nil || p.want < 2 || time.Since(p.ended) > p.took/backToBack {
 		return nil, 0
 	}
-	p.full = make(chan struct{})
-	return p.full, min(p.took, gatherLimit)
+	if b := c.pending; b != nil && (b.events >= p.want || b.bytes > maxPendingBytes) {
+		return nil, 0
+	}
+	p.waiting = true
+	return p, min(p.took, gatherLimit)
 }
 
-// endGather learns from a wait: one that was worth it is tried for more, one that
-// was not is not repeated.
-func (c *channel) endGather(worth bool) {
+// giveUpGather learns from a wait that was not worth it: it is not repeated. One
+// that was is tried for more.
+func (c *channel) giveUpGather() {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	p := c.pace
-	p.full = nil
-	if worth {
-		return
+	if !p.waiting { // told at the last moment
+		<-p.full
 	}
-	p.want, p.probe = p.events, gatherProbe
+	p.waiting = false
+	p.want, p.probe = c.pendingEventsLocked(), gatherProbe
+}
+
+func (c *channel) pendingEventsLocked() int {
+	if c.pending == nil {
+		return 0
+	}
+	return c.pending.events
 }
 
 // noteRound learns from a round that has just ended.
-func (c *channel) noteRound(segments []segment, start time.Time) {
-	events := 0
-	for i := range segments {
-		events += len(segments[i].entries)
-	}
+func (c *channel) noteRound(events int, start time.Time) {
 	c.shard.mu.Lock()
 	defer c.shard.mu.Unlock()
 	if c.pace == nil {
 		if c.roster.n <= fewSubscribers {
 			return
 		}
-		c.pace = &pace{}
+		c.pace = &pace{full: make(chan struct{}, 1)}
 	}
 	p := c.pace
 	p.ended = time.Now()
 	p.took = p.ended.Sub(start)
 	p.probe--
 	switch {
-	case events+p.events < 2:
+	case events+c.pendingEventsLocked() < 2:
 		p.want = 0
 	case p.probe > 0:
 		p.want = min(events, p.want)

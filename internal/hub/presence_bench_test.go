@@ -108,3 +108,6 @@ func BenchmarkUsersMemory(b *testing.B) {
 type quiet struct{}
 
 func (quiet) Deliver(protocol.Wire) error { return nil }
+
+// DeliverCopy implements CopyingOutlet.
+func (quiet) DeliverCopy([]byte) error { return nil }

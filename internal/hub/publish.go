@@ -94,7 +94,7 @@ func (t *tenant) tryPublish(
 // round takes what is pending, which depends on no publisher, and on busy sockets
 // for their patience only.
 func (c *channel) fullLocked() <-chan struct{} {
-	if c.pendingBytes <= maxPendingBytes {
+	if c.pending == nil || c.pending.bytes <= maxPendingBytes {
 		return nil
 	}
 	if c.roundTaken == nil {

@@ -56,7 +56,10 @@ func (f *fixture) pending(channel protocol.ChannelName) int {
 	s := f.hub.tenant(f.app).shard(channel)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.channels[channel].pendingBytes
+	if b := s.channels[channel].pending; b != nil {
+		return b.bytes
+	}
+	return 0
 }
 
 func TestPublishersAreHeldBack(t *testing.T) {

@@ -35,6 +35,20 @@ func (s *subscription) deliver(frames protocol.Wire) (there bool, err error) {
 	return true, s.outlet.Deliver(frames)
 }
 
+// deliverCopy is deliver for bytes that the caller uses again.
+func (s *subscription) deliverCopy(frames []byte) (there bool, err error) {
+	outlet, ok := s.outlet.(CopyingOutlet)
+	if !ok {
+		return s.deliver(slices.Clone(frames))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return false, nil
+	}
+	return true, outlet.DeliverCopy(frames)
+}
+
 // end makes sure that no round delivers any more; it waits for one that does.
 // Without that, a frame from before could follow the success frame of a later
 // subscription.

@@ -40,9 +40,10 @@ type ClientEvent struct {
 	Verbatim bool             // send the data as it came instead of as a string
 }
 
-// Encode returns the frame of the event and its data as a payload, which webhooks
-// get, in memory of their own. The payload is part of the frame's bytes and, like
-// them, must not be changed; only that of verbatim data stands apart.
+// Encode returns the frame of the event in memory of its own, and its data as a
+// payload, which webhooks get: part of the frame's bytes, and like them not to be
+// changed. It is nil if the data stands verbatim in the frame and is no payload;
+// then [PayloadOf] makes one.
 func (e ClientEvent) Encode() (Wire, Payload) {
 	buf := newText(envelope + len(e.Name) + len(e.Channel) + payloadLen(e.Data) + len(e.UserID))
 	buf = appendHead(buf, e.Name, e.Channel)
@@ -55,7 +56,7 @@ func (e ClientEvent) Encode() (Wire, Payload) {
 	end := len(buf)
 	buf = appendTail(buf, e.UserID)
 	if e.Verbatim && !ready {
-		return sealText(buf), PayloadOf(e.Data)
+		return sealText(buf), nil
 	}
 	return sealText(buf), Payload(buf[start:end:end])
 }

@@ -133,6 +133,9 @@ func checkEncoded(t *testing.T, e protocol.ClientEvent) {
 	if e.Verbatim {
 		frame.Data = bytes.Clone(e.Data)
 	}
+	if e.Verbatim && !bytes.Equal(e.Data, want.Data) {
+		want.Data = nil // it is not in the frame
+	}
 	sent := string(e.Data)
 	e.Name, e.Data = bytes.Clone(e.Name), bytes.Clone(e.Data)
 	got, data := e.Encode()
@@ -141,7 +144,7 @@ func checkEncoded(t *testing.T, e protocol.ClientEvent) {
 	if !bytes.Equal(got, frame.Encode()) {
 		t.Errorf("data %s: frame %q, want %q", sent, got, frame.Encode())
 	}
-	if !bytes.Equal(data, want.Data) {
+	if !bytes.Equal(data, want.Data) || (data == nil) != (want.Data == nil) {
 		t.Errorf("data %s: payload %s, want %s", sent, data, want.Data)
 	}
 	if _ = append(data, "!!!"...); !bytes.Equal(got, frame.Encode()) {

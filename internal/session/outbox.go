@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -63,23 +64,23 @@ func (o *Outbox) Deliver(w protocol.Wire) error {
 	if o.closing || o.broken {
 		return nil
 	}
-	return o.writeLocked(w)
+	return o.writeLocked(w, kept)
 }
 
-// DeliverCopy is [Outbox.Deliver] for frames whose bytes the caller will reuse.
-// A close frame ends the outbox like [Outbox.Close].
+// DeliverCopy is [Outbox.Deliver] for frames whose bytes the caller will reuse:
+// what the socket does not take at once is copied. A close frame ends the outbox
+// like [Outbox.Close]. It implements [hub.CopyingOutlet].
 func (o *Outbox) DeliverCopy(w []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closing || o.broken {
 		return nil
 	}
-	owned := append(protocol.Wire(nil), w...)
 	if protocol.IsClose(w) {
-		o.closeLocked(owned)
+		o.closeLocked(bytes.Clone(w))
 		return nil
 	}
-	return o.writeLocked(owned)
+	return o.writeLocked(w, bytes.Clone)
 }
 
 // Close writes the last frames behind what is queued, or, with discard, in the
@@ -109,7 +110,7 @@ func (o *Outbox) closeLocked(last protocol.Wire) {
 		o.enqueueLocked(last) // over the limit or not: these are the last bytes
 		return
 	}
-	_ = o.writeLocked(last) // there is room: nothing waits
+	_ = o.writeLocked(last, kept) // there is room: nothing waits
 }
 
 // Abort drops what is queued and ends the connection in both directions.
@@ -155,8 +156,12 @@ func (o *Outbox) Gone() <-chan struct{} {
 	return o.backlog.gone
 }
 
-// writeLocked writes what the socket takes now and queues the rest.
-func (o *Outbox) writeLocked(w protocol.Wire) error {
+// kept is how to keep bytes that are ours.
+func kept(b []byte) []byte { return b }
+
+// writeLocked writes what the socket takes now and queues the rest, as keep
+// returns it.
+func (o *Outbox) writeLocked(w protocol.Wire, keep func([]byte) []byte) error {
 	if o.backlog != nil {
 		if !o.backlog.hasRoom(len(w), o.limit) {
 			if _, slow := o.line.(*blockingLine); slow {
@@ -164,7 +169,7 @@ func (o *Outbox) writeLocked(w protocol.Wire) error {
 			}
 			return ErrSlow
 		}
-		o.enqueueLocked(w)
+		o.enqueueLocked(keep(w))
 		return nil
 	}
 	n, err := o.line.write(w) // nothing is waiting, so there is room for what the socket leaves
@@ -172,7 +177,7 @@ func (o *Outbox) writeLocked(w protocol.Wire) error {
 	case err != nil:
 		o.breakLocked()
 	case n < len(w) || o.line.held():
-		o.keepLocked(w, n)
+		o.keepLocked(keep(w), n)
 	}
 	return nil // the end of a connection is its reader's to report
 }
