@@ -98,6 +98,7 @@ func (a *Attachment) Reply(w protocol.Wire) { a.deliver(w) }
 
 // deliver gives frames to the connection and closes it if it is too slow.
 func (a *Attachment) deliver(w protocol.Wire) {
+	defer a.recovered()
 	if a.outlet.Deliver(w) != nil {
 		a.Kick()
 	}
@@ -105,6 +106,7 @@ func (a *Attachment) deliver(w protocol.Wire) {
 
 // Kick closes the connection as a slow consumer, and counts it.
 func (a *Attachment) Kick() {
+	defer a.recovered()
 	if !a.kicked.Swap(true) {
 		a.tenant.stats.slow.Add(1)
 		a.sub.Close(protocol.CloseOverCapacity)

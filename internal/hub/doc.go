@@ -37,6 +37,9 @@
 //     while a channel has more than 128 KiB pending, until the running round takes
 //     it: publishers are held back, nothing is dropped, and no more than one event
 //     goes over it.
+//   - A panic while frames are given to a connection ends that connection; one in
+//     the rest of a round ends the delivery of its segment. Both are counted, and
+//     the channel goes on.
 //
 // # Locks
 //

@@ -49,12 +49,7 @@ func TestBusySendersGetWhatIsTheirs(t *testing.T) {
 		senders := make([]*borrower, 3)
 		for i := range senders {
 			senders[i] = &borrower{busy{client: client{t: t}}}
-			a, err := f.hub.Attach(f.app, senders[i])
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(a.Detach)
-			senders[i].a = a
+			f.attach(senders[i], &senders[i].client)
 			senders[i].mustSubscribe("private-a")
 		}
 		turn := new(Turn)

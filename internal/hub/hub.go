@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"log/slog"
 	"sync"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
@@ -53,6 +54,7 @@ var ErrBusy = errors.New("connection is busy")
 type Options struct {
 	Registry *apps.Registry // required
 	Notices  NoticeSink     // nil: notices are discarded
+	Log      *slog.Logger   // of bugs that are no connection's; nil: none
 }
 
 // Hub holds the live state of every app. All methods may be called concurrently.
@@ -60,6 +62,7 @@ type Hub struct {
 	// set by New, immutable
 	registry *apps.Registry
 	notices  NoticeSink
+	log      *slog.Logger
 	seed     maphash.Seed
 	counts   *countSchedule
 
@@ -74,6 +77,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		registry: o.Registry,
 		notices:  o.Notices,
+		log:      o.Log,
 		seed:     maphash.MakeSeed(),
 		counts:   newCountSchedule(),
 		tenants:  make(map[apps.ID]*tenant),
@@ -81,6 +85,9 @@ func New(o Options) *Hub {
 	}
 	if h.notices == nil {
 		h.notices = DiscardNotices{}
+	}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
 	}
 	return h
 }

@@ -24,6 +24,7 @@ var (
 	descReceived      = desc("messages_received_total", "Messages from clients.")
 	descReceivedBytes = desc("messages_received_bytes_total", "Size of the messages from clients.")
 	descRefused       = desc("messages_refused_total", "Messages from clients that were answered with an error.", "reason")
+	descPanics        = desc("panics_total", "Bugs that were caught and ended one connection or one delivery.", "where")
 )
 
 // Describe implements prometheus.Collector.
@@ -61,5 +62,8 @@ func (t *tenant) collect(ch chan<- prometheus.Metric) {
 	count(descReceivedBytes, s.receivedBytes.Load())
 	for i, reason := range protocol.Reasons {
 		count(descRefused, s.refused[i].Load(), string(reason))
+	}
+	for i, where := range PanicPlaces {
+		count(descPanics, s.panics[i].Load(), string(where))
 	}
 }

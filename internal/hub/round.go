@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
@@ -23,12 +24,14 @@ type round struct {
 
 	parts  []*part // also of rounds before, whose memory is used again
 	others sync.WaitGroup
+	failed atomic.Bool // it has panicked: what it left behind is not used again
 }
 
 // deliver gives the segment's frames to each of its subscribers in one piece.
 // Connections that have no room for it are closed after that, so that ending them
 // costs the others nothing; busy ones are tried again before.
 func (r *round) deliver(seg *segment) {
+	defer r.end(seg)
 	r.seg, r.plain = seg, newForm(seg.entries)
 	if seg.deflate {
 		r.deflated = newForm(seg.deflated())
@@ -41,9 +44,23 @@ func (r *round) deliver(seg *segment) {
 	parts[0].deliver()
 	r.others.Wait()
 	r.tenant.stats.delivered.Add(uint64(r.settle(parts)))
+}
+
+// end lets a publisher on that follows, whatever has happened.
+func (r *round) end(seg *segment) {
+	if bug := recover(); bug != nil {
+		r.panicked(bug)
+	}
 	if seg.delivered != nil {
 		close(seg.delivered)
 	}
+}
+
+// panicked notes a bug that is no connection's: the rest of the segment, or of a
+// part of it, is not delivered, and the channel goes on.
+func (r *round) panicked(bug any) {
+	r.failed.Store(true)
+	r.tenant.roundPanicked(bug)
 }
 
 // split makes as many parts of the segment's subscribers as are worth a goroutine.
@@ -82,9 +99,11 @@ func (r *round) settle(parts []*part) (delivered int) {
 	return delivered
 }
 
-// reset forgets what was delivered.
-func (r *round) reset() {
+// reset forgets what was delivered. It reports whether the memory may be used
+// again.
+func (r *round) reset() bool {
 	r.tenant, r.seg, r.plain, r.deflated = nil, nil, form{}, form{}
+	return !r.failed.Load()
 }
 
 // part is some of a round's subscribers, and what has become of their deliveries.
@@ -120,6 +139,7 @@ func (p *part) deliverBeside() {
 
 func (p *part) deliver() {
 	r := p.round
+	defer p.end()
 	for i := range p.subscribers {
 		for _, sub := range p.subscribers[i].subs {
 			f := &r.plain
@@ -132,6 +152,13 @@ func (p *part) deliver() {
 				p.deliverTo(sub, f.all, len(f.entries))
 			}
 		}
+	}
+}
+
+// end keeps a panic here: the others work on the same batch.
+func (p *part) end() {
+	if bug := recover(); bug != nil {
+		p.round.panicked(bug)
 	}
 }
 

@@ -81,10 +81,9 @@ func (b *batch) deliver(t *tenant) {
 
 // release gives the batch back after its round. It refers to nothing then.
 func (b *batch) release() {
-	if cap(b.segments) > keptSegments {
+	if cap(b.segments) > keptSegments || !b.round.reset() {
 		return
 	}
-	b.round.reset()
 	for i := range b.segments {
 		b.segments[i].reset()
 	}

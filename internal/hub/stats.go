@@ -20,6 +20,7 @@ type stats struct {
 	received      atomic.Uint64 // messages from clients
 	receivedBytes atomic.Uint64
 	refused       [reasonCount]atomic.Uint64
+	panics        [len(PanicPlaces)]atomic.Uint64
 }
 
 const reasonCount = 7

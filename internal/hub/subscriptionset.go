@@ -28,7 +28,7 @@ type subscription struct {
 // the connection was there, and the error of its Deliver.
 func (s *subscription) deliver(frames protocol.Wire) (there bool, err error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.left {
 		return false, nil
 	}
@@ -42,11 +42,21 @@ func (s *subscription) deliverCopy(frames []byte) (there bool, err error) {
 		return s.deliver(slices.Clone(frames))
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.left {
 		return false, nil
 	}
 	return true, outlet.DeliverCopy(frames)
+}
+
+// unlock also makes a panic of the delivery the end of this connection, and of
+// nothing else: the round goes on.
+func (s *subscription) unlock() {
+	bug := recover()
+	s.mu.Unlock()
+	if bug != nil {
+		s.to.panicked(bug)
+	}
 }
 
 // end makes sure that no round delivers any more; it waits for one that does.

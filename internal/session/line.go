@@ -71,6 +71,7 @@ func (l *blockingLine) end() {
 
 // flush writes what waits until there is nothing.
 func (l *blockingLine) flush() {
+	defer l.out.recoverFlush()
 	for {
 		pieces, size := l.take()
 		if pieces == nil {

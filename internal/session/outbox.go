@@ -234,6 +234,7 @@ func (o *Outbox) discardLocked() {
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	defer o.recoverFlushLocked()
 	b := o.backlog
 	if b == nil || o.broken {
 		return

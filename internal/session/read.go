@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -27,13 +26,13 @@ var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // readLoop carries out the client's messages until nothing more has come or the
 // connection ends, and returns which.
 func (s *Session) readLoop() (err error) {
+	attachment := s.attached.Load()
 	defer func() {
-		if bug := recover(); bug != nil {
-			s.panicked(bug)
+		if value := recover(); value != nil {
+			s.panicked(attachment, value)
 			err = errPanicked
 		}
 	}()
-	attachment := s.attached.Load()
 	for {
 		content, binary, err := s.socket.Next()
 		if err == nil {
@@ -126,9 +125,3 @@ func (s *Session) readFailed(attachment *hub.Attachment, err error) {
 }
 
 var errPanicked = errors.New("session panicked")
-
-// panicked turns a bug into the end of one connection.
-func (s *Session) panicked(bug any) {
-	s.o.Log.Error("session panicked", "panic", bug, "stack", string(debug.Stack()))
-	s.Close(protocol.CloseServerError)
-}

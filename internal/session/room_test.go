@@ -43,6 +43,8 @@ type occupant struct {
 
 	noting bool
 	noted  []byte // copies of what was written, if it is wanted
+	full   bool   // write takes nothing
+	broken string // what write panics with, if anything
 }
 
 // newRoom makes a room in which each join is over when the next begins: no
@@ -145,6 +147,12 @@ func (*occupant) CloseNow()                  {}
 
 // write implements line.
 func (m *occupant) write(b []byte) (int, error) {
+	if m.broken != "" {
+		panic(m.broken)
+	}
+	if m.full {
+		return 0, nil
+	}
 	if m.noting {
 		m.noted = append(m.noted, b...)
 	}

@@ -223,6 +223,7 @@ func (s *Session) finish() {
 	closed := s.deadlines.closing
 	s.o.Wheel.Stop(&s.deadlines.timer)
 	s.mu.Unlock()
+	s.reportBug()
 	s.out.End()
 	s.socket.CloseNow()
 	if closed {
