@@ -102,7 +102,7 @@ func build(o Options) (*daemon, error) {
 	if d.webhooks, err = webhook.New(d.webhookOptions()); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
-	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks})
+	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks, Log: o.Log})
 	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Log)))
 	d.api = httpapi.New(d.apiOptions())
 	d.metrics.MustRegister(d.hub, d.sockets, d.reloads)

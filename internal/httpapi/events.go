@@ -1,12 +1,9 @@
 package httpapi
 
 import (
-	"bytes"
-
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
-	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
 const emptyObject = "{}"
@@ -47,19 +44,10 @@ func (a *API) publish(app *apps.App, e *event) {
 	}
 }
 
-// publication returns the event for one channel, in memory of its own.
+// publication returns the event for one channel. Its data shares the memory of
+// the body.
 func (e *event) publication(channel protocol.ChannelName) hub.Publication {
-	return hub.Publication{Channel: channel, Event: e.name, Data: ownedPayload(e.data), Except: e.except}
-}
-
-// ownedPayload returns the payload of a value in memory of its own: the hub
-// keeps it, while the buffer of the body goes back to its pool.
-func ownedPayload(v strictjson.Value) protocol.Payload {
-	payload := protocol.PayloadOf(v)
-	if v.Kind() == strictjson.String {
-		return bytes.Clone(payload)
-	}
-	return payload // PayloadOf has made a new text
+	return hub.Publication{Channel: channel, Event: e.name, Data: protocol.PayloadOf(e.data), Except: e.except}
 }
 
 // appendTriggered appends the answer of a trigger: an empty object, or the

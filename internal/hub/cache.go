@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -38,7 +39,7 @@ func (c *channel) fillLocked(p Publication, app *apps.App) {
 	if c.cached == nil {
 		c.cached = &CachedEvent{}
 	}
-	*c.cached = CachedEvent{Event: p.Event, Data: p.Data, Expires: time.Now().Add(app.CacheTTL)}
+	*c.cached = CachedEvent{Event: p.Event, Data: bytes.Clone(p.Data), Expires: time.Now().Add(app.CacheTTL)}
 	c.missRaised = false
 }
 

@@ -149,3 +149,14 @@ func TestCachedOrLiveOnce(t *testing.T) {
 		}
 	}
 }
+
+// Publish only reads the data: the memory may be used again at once.
+func TestCachedEventsOwnTheirData(t *testing.T) {
+	f := newFixture(t, nil)
+	data := protocol.PayloadOfText("first")
+	f.hub.Publish(f.app, Publication{Channel: "cache-c", Event: "e", Data: data})
+	copy(data, `"other"`)
+	if event, ok := f.hub.Cached(f.app, "cache-c"); !ok || event.Data.Text() != "first" {
+		t.Errorf("the cached event is %q, %v", event.Data, ok)
+	}
+}

@@ -9,7 +9,7 @@ import (
 type Publication struct {
 	Channel protocol.ChannelName
 	Event   string
-	Data    protocol.Payload // kept by the hub, not to be changed afterwards
+	Data    protocol.Payload // read during the call; a cache channel keeps a copy
 
 	// Except is the connection that does not get the event, "" for none. One that
 	// does not exist has no effect.
