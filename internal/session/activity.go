@@ -23,6 +23,28 @@ type deadlines struct {
 // and costs no timer.
 func (s *Session) Alive() { s.seen.Store(int64(time.Since(s.started))) }
 
+// Unfinished notes that a part of a message has come and the rest is waited for,
+// on the goroutine that reads; once for each message, so that whatever comes in
+// between does not lengthen it. It costs no timer: the session is looked at often
+// enough anyway.
+func (s *Session) Unfinished() { s.unfinished.Store(int64(max(1, time.Since(s.started)))) }
+
+// Finished notes that the message has come that [Session.Unfinished] told of.
+func (s *Session) Finished() { s.unfinished.Store(0) }
+
+// closeUnfinished ends a connection whose message does not end. Every official
+// client connects again at once after it.
+var closeUnfinished = protocol.CloseError{Code: protocol.ClosePongTimeout.Code, Reason: "Message not finished in time"}
+
+// messageLeft returns how much of its time an unfinished message has left, and
+// false if there is none. It has as long as a client may be silent, probe
+// included: a message in one frame cannot take longer in any case, since no pong
+// can be sent in the middle of a frame.
+func (s *Session) messageLeft(now time.Duration) (left time.Duration, ok bool) {
+	since := time.Duration(s.unfinished.Load())
+	return since + s.app.ActivityTimeout + s.app.PongTimeout - now, since > 0
+}
+
 func (s *Session) startDeadlines() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,8 +55,12 @@ func (s *Session) startDeadlines() {
 }
 
 // scheduleLocked has the session looked at in d, or earlier when it has to be
-// authorized by then.
+// authorized by then, or its message to be finished. A message that begins after
+// this has more time than any d.
 func (s *Session) scheduleLocked(d time.Duration) {
+	if left, ok := s.messageLeft(time.Since(s.started)); ok {
+		d = min(d, left)
+	}
 	if s.app.AuthorizedConnections && !s.attached.Load().Authorized() {
 		d = min(d, s.app.AuthorizedTimeout-time.Since(s.started))
 	}
@@ -64,6 +90,8 @@ func (s *Session) Expire(*wheel.Timer) {
 		s.out.Abort()
 	case unauthorized:
 		s.Close(protocol.CloseNotAuthorized)
+	case unfinished:
+		s.Close(closeUnfinished)
 	case silent:
 		s.Close(protocol.ClosePongTimeout)
 	case probe:
@@ -79,6 +107,7 @@ const (
 	nothing due = iota
 	abort
 	unauthorized
+	unfinished
 	silent
 	probe
 )
@@ -91,6 +120,7 @@ func (s *Session) due() due {
 	defer s.mu.Unlock()
 	d := &s.deadlines
 	now, seen := time.Since(s.started), time.Duration(s.seen.Load())
+	messageLeft, half := s.messageLeft(now)
 	switch {
 	case d.over:
 		return nothing
@@ -98,6 +128,8 @@ func (s *Session) due() due {
 		return abort
 	case s.app.AuthorizedConnections && now >= s.app.AuthorizedTimeout && !s.attached.Load().Authorized():
 		return unauthorized
+	case half && messageLeft <= 0:
+		return unfinished
 	case d.probed && seen < d.probedAt:
 		if left := d.probedAt + s.app.PongTimeout - now; left > 0 {
 			s.scheduleLocked(left)

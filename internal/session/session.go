@@ -79,6 +79,8 @@ type Session struct {
 	attached atomic.Pointer[hub.Attachment] // nil until the hub has admitted the session
 	seen     atomic.Int64                   // nanoseconds after started of the client's last sign of life
 
+	unfinished atomic.Int64 // nanoseconds after started at which a message was first waited for to end; 0: none
+
 	// owned by the serving goroutine
 	turn     *hub.Turn
 	messages ratelimit.Bucket

@@ -43,9 +43,11 @@ type connection struct {
 	deflate bool             // permessage-deflate was agreed
 	budget  int              // what unread may be; 0 during the handshake: anything
 
-	turn   *hub.Turn
-	unread int           // bytes since the last whole message or control frame
-	in     *bufio.Reader // the library's
+	turn       *hub.Turn
+	frames     frames        // of what the library has been given
+	unfinished bool          // the session knows that the rest of a message is waited for
+	unread     int           // bytes since the last whole message or control frame
+	in         *bufio.Reader // the library's
 
 	source
 }
@@ -124,6 +126,24 @@ func (c *connection) control() {
 	}
 }
 
+// awaitsRest is called by the source before it waits. In the middle of a message
+// that is what the client has to end in time.
+func (c *connection) awaitsRest() {
+	if c.session != nil && !c.unfinished && !c.frames.between() {
+		c.unfinished = true
+		c.session.Unfinished()
+	}
+}
+
+// follow looks at what the library is given.
+func (c *connection) follow(b []byte) {
+	c.unread += len(b)
+	if c.frames.feed(b) && c.unfinished {
+		c.unfinished = false
+		c.session.Finished()
+	}
+}
+
 // libraryConn is the net.Conn that the WebSocket library gets: it reads from the
 // source and writes to the outbox. Deadlines and addresses it has none.
 type libraryConn connection
@@ -141,7 +161,7 @@ func (c *libraryConn) Read(p []byte) (int, error) {
 		return 0, errEndless
 	}
 	n, err := c.read(p)
-	c.unread += n
+	(*connection)(c).follow(p[:n])
 	return n, err
 }
 

@@ -21,22 +21,25 @@ const (
 // between reports whether everything so far is whole messages and control frames.
 func (f *frames) between() bool { return f.have == 0 && f.left == 0 && !f.fragmented }
 
-// feed takes the next bytes.
-func (f *frames) feed(b []byte) {
+// feed takes the next bytes and reports whether a message, or a control frame
+// between two messages, ends in them.
+func (f *frames) feed(b []byte) (ended bool) {
 	for len(b) > 0 {
+		n := uint64(1)
 		if f.left > 0 {
-			n := min(f.left, uint64(len(b)))
+			n = min(f.left, uint64(len(b)))
 			f.left -= n
-			b = b[n:]
-			continue
+		} else {
+			f.header[f.have] = b[0]
+			f.have++
+			if f.have >= 2 && f.have == f.headerLen() {
+				f.begin()
+			}
 		}
-		f.header[f.have] = b[0]
-		f.have++
-		b = b[1:]
-		if f.have >= 2 && f.have == f.headerLen() {
-			f.begin()
-		}
+		b = b[n:]
+		ended = ended || f.between()
 	}
+	return ended
 }
 
 // headerLen returns the length of the header whose first two bytes are there.

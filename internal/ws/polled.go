@@ -49,7 +49,6 @@ var pause = []byte{fin | 0x1, masked, 0, 0, 0, 0}
 type polled struct {
 	of     *connection
 	line   netpoll.Conn
-	frames frames
 	data   []byte // read, but not yet by the library
 	err    error  // how the connection has ended, behind data
 	pausal bool   // the library has been given a pause
@@ -146,15 +145,15 @@ func (p *polled) read(b []byte) (int, error) {
 		if p.err != nil {
 			return 0, p.err
 		}
-		if p.frames.between() {
+		if p.of.frames.between() {
 			p.pausal = true
 			return copy(b, pause), nil
 		}
+		p.of.awaitsRest()
 		p.Await()
 	}
 	n := copy(b, p.data)
 	p.data = p.data[n:]
-	p.frames.feed(b[:n])
 	return n, nil
 }
 

@@ -12,7 +12,7 @@ import (
 // messages leave a goroutine behind.
 func TestIdleConnectionsHaveNoGoroutine(t *testing.T) {
 	const connections = 40
-	s := serveSockets(t, "tcp", false)
+	s := serveSockets(t, "tcp", false, nil)
 	before := runtime.NumGoroutine()
 	for range connections {
 		r := subscribe(t, s.dial())

@@ -20,6 +20,7 @@ func (s *stream) read(p []byte) (int, error) {
 		s.early = s.early[n:]
 		return n, nil
 	}
+	s.of.awaitsRest()
 	s.of.turn.BeforeWait()
 	return s.network.Read(p)
 }

@@ -31,20 +31,29 @@ type socketServer struct {
 
 // onTwins runs a test on every kind of socket, with loops and without.
 func onTwins(t *testing.T, test func(t *testing.T, s *socketServer)) {
+	t.Helper()
+	onTwinsWith(t, nil, test)
+}
+
+// onTwinsWith is onTwins for an app with other settings.
+func onTwinsWith(t *testing.T, change func(*apps.App), test func(t *testing.T, s *socketServer)) {
 	for _, network := range []string{"tcp", "unix", "tls"} {
 		for _, goroutines := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, goroutines=%t", network, goroutines), func(t *testing.T) {
-				test(t, serveSockets(t, network, goroutines))
+				test(t, serveSockets(t, network, goroutines, change))
 			})
 		}
 	}
 }
 
-func serveSockets(t *testing.T, network string, goroutines bool) *socketServer {
+func serveSockets(t *testing.T, network string, goroutines bool, change func(*apps.App)) *socketServer {
 	t.Helper()
 	app := apps.Defaults()
 	app.ID, app.Keys, app.ClientEvents, app.ClientEventRate = "1", auth.Keys{{Key: "k", Secret: "s"}}, true, 1_000_000
 	app.BacklogBytes = 8 << 20
+	if change != nil {
+		change(&app)
+	}
 	registry, err := apps.NewRegistry(&app)
 	if err != nil {
 		t.Fatal(err)
