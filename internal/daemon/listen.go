@@ -15,6 +15,7 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
 	"github.com/pipesocket/pipesocketd/internal/httpapi/fastlane"
+	"github.com/pipesocket/pipesocketd/internal/netpoll"
 	"github.com/pipesocket/pipesocketd/internal/ws"
 )
 
@@ -120,7 +121,7 @@ func (d *daemon) serveHTTP(name string, server *http.Server, on net.Listener) (s
 	d.background(name, func() error {
 		serve := server.Serve
 		if server.TLSConfig != nil {
-			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+			serve = func(l net.Listener) error { return server.ServeTLS(netpoll.Under(l), "", "") }
 		}
 		if err := serve(on); !errors.Is(err, http.ErrServerClosed) {
 			return err

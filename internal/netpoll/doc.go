@@ -12,6 +12,8 @@
 // duplicated and the net.Conn closed. Reading and writing never wait; [Conn] says
 // who may call what.
 //
+// TLS goes on above such a socket if the handshake was made over an [Underlay].
+//
 // On systems other than Linux [New] fails with errors.ErrUnsupported, and callers
 // keep a goroutine per connection.
 package netpoll

@@ -15,7 +15,7 @@
 // library's pongs and close frames. Its mutex makes one order of them and keeps
 // frames whole. It writes to the socket directly where that cannot block, and
 // keeps what the kernel refused in a bounded backlog, flushed by the loop or by a
-// goroutine that lives only while there is one: line.go is where the two kinds of
+// goroutine that lives only while there is one: line.go is where the kinds of
 // connection differ. No data message may go through the
 // WebSocket library: it would bypass that order.
 //

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"io"
 	"net"
 	"sync"
 
@@ -36,6 +37,30 @@ func (polledLine) held() bool                    { return false }
 func (l polledLine) wake(on bool) error          { return l.conn.WatchWrite(on) }
 func (l polledLine) shutdown()                   { l.conn.Shutdown() }
 func (l polledLine) end()                        { l.conn.Close() }
+
+// securedLine is TLS over a socket that is served by loops.
+type securedLine struct {
+	polledLine
+	under  *netpoll.Underlay
+	secure io.Writer
+}
+
+// recordBytes is how much is encrypted before it is known whether the socket
+// takes it: what is encrypted has to be sent. TLS puts no more into a record.
+const recordBytes = 16 << 10
+
+func (l *securedLine) write(b []byte) (n int, err error) {
+	empty, err := l.under.Flush()
+	for empty && err == nil && n < len(b) {
+		var m int
+		m, err = l.secure.Write(b[n:min(len(b), n+recordBytes)])
+		n += m
+		empty = !l.under.Held()
+	}
+	return n, err
+}
+
+func (l *securedLine) held() bool { return l.under.Held() }
 
 // flushBytes is how much of the backlog one write of a blocking line takes at
 // most, except for a single larger piece. What a write has begun cannot be taken

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 
@@ -53,6 +54,13 @@ func NewOutbox(conn net.Conn, limit int) *Outbox {
 // has to call [Outbox.Flush] when the socket can be written.
 func NewPolledOutbox(conn *netpoll.Conn, limit int) *Outbox {
 	return &Outbox{limit: limit, line: polledLine{conn}}
+}
+
+// NewSecuredOutbox is [NewPolledOutbox] for a socket with TLS above it: what is
+// written to secure goes through under to conn. One record of up to 16 KiB that is
+// encrypted already may wait beside the backlog.
+func NewSecuredOutbox(conn *netpoll.Conn, under *netpoll.Underlay, secure io.Writer, limit int) *Outbox {
+	return &Outbox{limit: limit, line: &securedLine{polledLine{conn}, under, secure}}
 }
 
 // Deliver writes or queues frames. The bytes are kept and must not be changed.
@@ -230,13 +238,20 @@ func (o *Outbox) discardLocked() {
 	b.pieces = b.pieces[:keep]
 }
 
-// Flush writes what the socket takes of the backlog now.
+// Flush writes what the socket takes of the backlog now. If TLS has something to
+// send by itself that the socket did not take, it becomes a backlog.
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	defer o.recoverFlushLocked()
+	if o.broken {
+		return
+	}
 	b := o.backlog
-	if b == nil || o.broken {
+	if b == nil {
+		if o.line.held() {
+			o.keepLocked(nil, 0)
+		}
 		return
 	}
 	for len(b.pieces) > 0 || o.line.held() {

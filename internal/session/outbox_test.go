@@ -40,8 +40,15 @@ func (c connection) outbox(t testing.TB, limit int) *Outbox {
 		t.Fatal(err)
 	}
 	conn, handler := &netpoll.Conn{}, &flusher{}
-	handler.out = NewPolledOutbox(conn, limit)
-	if err := poller.Adopt(conn, c.server, handler); err != nil {
+	if secure, ok := c.server.(*tls.Conn); ok {
+		under := secure.NetConn().(*netpoll.Underlay)
+		handler.out = NewSecuredOutbox(conn, under, secure, limit)
+		err = poller.AdoptUnder(conn, under, handler)
+	} else {
+		handler.out = NewPolledOutbox(conn, limit)
+		err = poller.Adopt(conn, c.server, handler)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -91,7 +98,7 @@ var connections = map[string]func(t *testing.T) connection{
 	},
 	"tls": func(t *testing.T) connection {
 		plain := dialPair(t, "tcp", "127.0.0.1:0")
-		server := tls.Server(plain.server, &tls.Config{Certificates: []tls.Certificate{testkit.Certificate(t)}})
+		server := tls.Server(netpoll.NewUnderlay(plain.server), &tls.Config{Certificates: []tls.Certificate{testkit.Certificate(t)}})
 		client := tls.Client(plain.client, &tls.Config{InsecureSkipVerify: true})
 		done := make(chan error, 1)
 		go func() { done <- client.HandshakeContext(t.Context()) }()
@@ -110,7 +117,7 @@ func init() {
 	if runtime.GOOS != "linux" {
 		return
 	}
-	for _, name := range []string{"tcp", "unix"} {
+	for _, name := range []string{"tcp", "unix", "tls"} {
 		connect := connections[name]
 		connections["polled "+name] = func(t *testing.T) connection {
 			c := connect(t)

@@ -40,12 +40,13 @@ type connection struct {
 	out     *session.Outbox
 	library *websocket.Conn
 	session *session.Session // nil for a refused connection
-	deflate bool             // permessage-deflate was agreed
 	budget  int              // what unread may be; 0 during the handshake: anything
+	deflate bool             // permessage-deflate was agreed
 
+	// owned by the serving goroutine
+	unfinished bool   // the session knows that the rest of a message is waited for
+	frames     frames // of what the library has been given
 	turn       *hub.Turn
-	frames     frames        // of what the library has been given
-	unfinished bool          // the session knows that the rest of a message is waited for
 	unread     int           // bytes since the last whole message or control frame
 	in         *bufio.Reader // the library's
 
@@ -233,9 +234,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // for it. early is what the client sent before the handshake was over.
 func (c *connection) open(network net.Conn, early []byte, backlogBytes int) (bufferSize int) {
 	if poller := c.handler.loopsFor(network); poller != nil {
-		polled := newPolled(c, early)
-		c.source, c.out = polled, session.NewPolledOutbox(&polled.line, backlogBytes) // before a loop may look at them
-		if poller.Adopt(&polled.line, network, polled) == nil {
+		if c.openPolled(poller, network, early, backlogBytes) == nil {
 			return polledReadBuffer
 		}
 	}

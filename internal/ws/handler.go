@@ -101,7 +101,7 @@ func (h *Handler) start() {
 // loopsFor returns the loops that can serve a connection, nil if it gets a
 // goroutine of its own. They are started when the first connection needs them.
 func (h *Handler) loopsFor(conn net.Conn) *netpoll.Poller {
-	if h.o.Goroutines || !netpoll.CanAdopt(conn) {
+	if _, _, ok := socketBelow(conn); !ok || h.o.Goroutines {
 		return nil
 	}
 	h.startLoops.Do(func() {

@@ -1,15 +1,20 @@
 package ws
 
 import (
+	"net"
 	"sync"
 
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/netpoll"
+	"github.com/pipesocket/pipesocketd/internal/session"
 )
 
 // inputSize is how much one look at a socket reads at most. What it leaves is
 // reported again, after the other sockets that are ready.
 const inputSize = 16 << 10
+
+// drainBuffer is what is thrown away at once.
+const drainBuffer = 2 << 10
 
 // work is what a loop's goroutine carries from connection to connection.
 type work struct {
@@ -47,11 +52,12 @@ var pause = []byte{fin | 0x1, masked, 0, 0, 0, 0}
 // comes it has no goroutine and no buffer. A goroutine that serves it and has to
 // wait for something detaches it from its loop first.
 type polled struct {
-	of     *connection
-	line   netpoll.Conn
-	data   []byte // read, but not yet by the library
-	err    error  // how the connection has ended, behind data
-	pausal bool   // the library has been given a pause
+	of      *connection
+	line    netpoll.Conn
+	data    []byte   // read, but not yet by the library
+	err     error    // how the connection has ended, behind data
+	secured *secured // has the two instead; nil without TLS
+	pausal  bool     // the library has been given a pause
 
 	own *[inputSize]byte // of a detached goroutine that has waited
 
@@ -65,10 +71,21 @@ var (
 	_ netpoll.Handler = (*polled)(nil)
 )
 
-// newPolled returns a source that is detached: the connection begins on a
-// goroutine of its own.
-func newPolled(c *connection, early []byte) *polled {
-	return &polled{of: c, data: early, detached: true}
+// openPolled makes a source and an outbox for a connection that poller is to
+// serve; after an error they are of no use, and network is as it was. The source
+// is detached: the connection begins on a goroutine of its own.
+func (c *connection) openPolled(poller *netpoll.Poller, network net.Conn, early []byte, backlogBytes int) error {
+	p := &polled{of: c, detached: true}
+	c.source = p // before a loop may look at it
+	secure, under, _ := socketBelow(network)
+	if secure == nil {
+		p.data = early
+		c.out = session.NewPolledOutbox(&p.line, backlogBytes)
+		return poller.Adopt(&p.line, network, p)
+	}
+	p.secured = &secured{conn: secure, under: under, ahead: early}
+	c.out = session.NewSecuredOutbox(&p.line, under, secure, backlogBytes)
+	return poller.AdoptUnder(&p.line, under, p)
 }
 
 // Ready implements netpoll.Handler.
@@ -128,7 +145,8 @@ func (p *polled) attach() bool {
 	defer p.mu.Unlock()
 	p.detached, p.own = false, nil
 	if err := p.line.WatchRead(true); err != nil {
-		p.detached, p.err = true, err
+		p.detached = true
+		p.put(nil, err)
 		return false
 	}
 	return true
@@ -137,13 +155,35 @@ func (p *polled) attach() bool {
 // fill reads what is there, once.
 func (p *polled) fill(buffer []byte) {
 	n, err := p.line.Read(buffer)
-	p.data, p.err = buffer[:n], err
+	p.put(buffer[:n], err)
+}
+
+// put notes what has come; nothing of before is left.
+func (p *polled) put(b []byte, err error) {
+	if p.secured != nil {
+		p.secured.under.Feed(b, err)
+		return
+	}
+	p.data, p.err = b, err
+}
+
+// take returns what is there, 0 and nil if nothing is.
+func (p *polled) take(b []byte) (n int, err error) {
+	if p.secured != nil {
+		return p.secured.take(b)
+	}
+	if len(p.data) == 0 {
+		return 0, p.err
+	}
+	n = copy(b, p.data)
+	p.data = p.data[n:]
+	return n, nil
 }
 
 func (p *polled) read(b []byte) (int, error) {
-	for len(p.data) == 0 {
-		if p.err != nil {
-			return 0, p.err
+	for {
+		if n, err := p.take(b); n > 0 || err != nil {
+			return n, err
 		}
 		if p.of.frames.between() {
 			p.pausal = true
@@ -152,12 +192,20 @@ func (p *polled) read(b []byte) (int, error) {
 		p.of.awaitsRest()
 		p.Await()
 	}
-	n := copy(b, p.data)
-	p.data = p.data[n:]
-	return n, nil
 }
 
-func (p *polled) idle() bool { return len(p.data) == 0 && p.err == nil }
+func (p *polled) idle() bool {
+	if p.secured == nil {
+		return len(p.data) == 0 && p.err == nil
+	}
+	if !p.secured.idle() {
+		return false
+	}
+	if p.secured.under.Held() {
+		p.of.out.Flush() // TLS may have answered something by itself
+	}
+	return true
+}
 
 func (p *polled) paused() bool {
 	was := p.pausal
@@ -170,7 +218,7 @@ func (p *polled) Await() {
 	p.of.turn.BeforeWait()
 	for p.idle() {
 		if err := p.watchDetached(); err != nil {
-			p.err = err
+			p.put(nil, err)
 			return
 		}
 		<-p.ready
@@ -192,10 +240,16 @@ func (p *polled) watchDetached() error {
 
 // Drain implements session.Socket.
 func (p *polled) Drain(limit int64) {
+	if p.secured != nil {
+		p.secured.closeWrite()
+	}
 	p.line.CloseWrite()
-	for p.err == nil && limit > 0 {
-		limit -= int64(len(p.data))
-		p.data = nil
+	for thrown := make([]byte, drainBuffer); limit > 0; {
+		n, err := p.take(thrown)
+		if err != nil {
+			return
+		}
+		limit -= int64(n)
 		p.Await()
 	}
 }

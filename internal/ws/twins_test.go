@@ -16,6 +16,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/netpoll"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/session"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
@@ -27,6 +28,7 @@ type socketServer struct {
 	handler  *Handler
 	listener net.Listener
 	secure   bool
+	version  uint16 // of TLS, at most; 0: the latest
 }
 
 // onTwins runs a test on every kind of socket, with loops and without.
@@ -37,7 +39,7 @@ func onTwins(t *testing.T, test func(t *testing.T, s *socketServer)) {
 
 // onTwinsWith is onTwins for an app with other settings.
 func onTwinsWith(t *testing.T, change func(*apps.App), test func(t *testing.T, s *socketServer)) {
-	for _, network := range []string{"tcp", "unix", "tls"} {
+	for _, network := range []string{"tcp", "unix", "tls", "tls 1.2"} {
 		for _, goroutines := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, goroutines=%t", network, goroutines), func(t *testing.T) {
 				test(t, serveSockets(t, network, goroutines, change))
@@ -60,7 +62,10 @@ func serveSockets(t *testing.T, network string, goroutines bool, change func(*ap
 	}
 	log := slog.New(slog.DiscardHandler)
 	o := session.Options{Hub: hub.New(hub.Options{Registry: registry}), Log: log, SubscriptionErrorFrames: true}
-	s := &socketServer{t: t, secure: network == "tls"}
+	s := &socketServer{t: t, secure: strings.HasPrefix(network, "tls")}
+	if network == "tls 1.2" {
+		s.version = tls.VersionTLS12
+	}
 	s.handler = New(Options{
 		Registry: registry, Log: log, MessageBytes: 64 << 10, MaxConnections: 1000, Session: o, Goroutines: goroutines,
 	})
@@ -74,7 +79,7 @@ func serveSockets(t *testing.T, network string, goroutines bool, change func(*ap
 	}
 	served := s.listener
 	if s.secure {
-		served = tls.NewListener(served, &tls.Config{Certificates: []tls.Certificate{testkit.Certificate(t)}})
+		served = tls.NewListener(netpoll.Under(served), &tls.Config{Certificates: []tls.Certificate{testkit.Certificate(t)}})
 	}
 	server := &http.Server{Handler: s.handler, ReadHeaderTimeout: 10 * time.Second}
 	done := make(chan struct{})
@@ -91,16 +96,29 @@ func serveSockets(t *testing.T, network string, goroutines bool, change func(*ap
 // dial connects and returns the stream behind the handshake.
 func (s *socketServer) dial() net.Conn {
 	s.t.Helper()
+	conn := s.dialSocket()
+	if s.secure {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, MaxVersion: s.version})
+	}
+	s.upgrade(conn)
+	return conn
+}
+
+func (s *socketServer) dialSocket() net.Conn {
+	s.t.Helper()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(s.t.Context(), s.listener.Addr().Network(), s.listener.Addr().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if s.secure {
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
-	}
 	s.t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	return conn
+}
+
+// upgrade makes the WebSocket handshake.
+func (s *socketServer) upgrade(conn net.Conn) {
+	s.t.Helper()
 	if _, err := conn.Write([]byte("GET /app/k?protocol=7 HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")); err != nil {
 		s.t.Fatal(err)
@@ -111,7 +129,6 @@ func (s *socketServer) dial() net.Conn {
 			s.t.Fatalf("handshake: %v", err)
 		}
 	}
-	return conn
 }
 
 // frameReader reads the server's frames one by one.
