@@ -45,8 +45,8 @@ type CopyingOutlet interface {
 }
 
 // ErrBusy in the error of [Outlet.Deliver] says that the connection may be
-// slow only for the moment, since its bytes have to be worked on before they
-// leave, as over TLS. In a delivery round it gets some patience before it is
+// slow only for the moment, since a goroutine of ours writes for it, as where no
+// loop serves it. In a delivery round it gets some patience before it is
 // closed.
 var ErrBusy = errors.New("connection is busy")
 

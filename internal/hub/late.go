@@ -8,8 +8,8 @@ import (
 )
 
 // A busy connection without room for a round is given patience after it, and
-// looked at again every patienceStep: over TLS a burst can outrun a peer that
-// reads. One that does not read costs its channel this pause once.
+// looked at again every patienceStep: where a goroutine writes, a burst can
+// outrun a peer that reads. One that does not read costs its channel this pause once.
 const (
 	patience     = 25 * time.Millisecond
 	patienceStep = time.Millisecond
