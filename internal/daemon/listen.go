@@ -56,7 +56,13 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 func (d *daemon) publicServer() *http.Server {
 	s := d.server(http.HandlerFunc(d.servePublic))
 	if d.certificate != nil {
-		s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: d.certificate.get}
+		s.TLSConfig = &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			GetCertificate: d.certificate.get,
+			// Small records for a fast first byte would make several writes of an
+			// event, again after each second of silence.
+			DynamicRecordSizingDisabled: true,
+		}
 	}
 	return s
 }
