@@ -11,5 +11,6 @@
 //
 // Most tests share one server ([shared]) with many apps, one per combination of
 // settings, and use channel names of their own ([unique]). Tests that need other
-// settings of the process start another one ([startServer]).
+// settings of the process start another one ([startServer]). Webhooks arrive at
+// a receiver that notes them, or at one of package hostile, which misbehaves.
 package conformance
