@@ -15,7 +15,7 @@ FUZZTIME ?= 30s
 
 # The steps of `make test`, cheap ones first. One that fails does not stop the
 # others; the summary names them all.
-STEPS := build format vet tidy lint links unit bench protocol e2e
+STEPS := build format vet tidy lint links unit examples bench protocol e2e
 
 empty :=
 space := $(empty) $(empty)
@@ -63,13 +63,15 @@ step-format:
 step-vet:
 	@$(STEP) -- go vet ./...
 step-tidy:
-	@$(STEP) -- go mod tidy -diff
+	@$(STEP) -- sh -c 'go mod tidy -diff && go -C examples/webhook-receiver mod tidy -diff'
 step-lint:
 	@$(STEP) -- $(TOOL) golangci-lint run
 step-links:
 	@$(STEP) -- .ci/links
 step-unit:
 	@$(STEP) -kind go -- go test -race -timeout 10m -json ./...
+step-examples: # modules of their own
+	@$(STEP) -kind go -- go -C examples/webhook-receiver test -race -timeout 5m -json ./...
 step-bench:
 	@$(STEP) -- go test -run '^TestAllocations$$' -bench . -benchtime 1x ./... # gates that the race detector would change
 step-protocol:
