@@ -37,8 +37,10 @@ var readyLine = regexp.MustCompile(`^pipesocketd ready: public=(http://\S+) ops=
 
 // world is one running server with a webhook receiver; all tests share it.
 type world struct {
-	address string // host:port
-	hooks   chan hook
+	address string    // host:port
+	hooks   chan hook // one event each
+	batches chan hook // of channels that end in -batched
+	secrets chan hook // client events of encrypted channels
 }
 
 // hook is one webhook request as it came.
@@ -70,6 +72,8 @@ func runWithServer(m *testing.M) (code int, err error) {
 	defer os.RemoveAll(directory)
 
 	shared.hooks = make(chan hook, 1_000)
+	shared.batches = make(chan hook, 1_000)
+	shared.secrets = make(chan hook, 1_000)
 	receiver := httptest.NewServer(http.HandlerFunc(receive))
 	defer receiver.Close()
 	config := filepath.Join(directory, "config.json")
@@ -90,10 +94,20 @@ func receive(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	shared.hooks <- hook{header: r.Header.Clone(), body: []byte(body.String())}
+	to := shared.hooks
+	switch r.URL.Path {
+	case "/batches":
+		to = shared.batches
+	case "/secrets":
+		to = shared.secrets
+	}
+	to <- hook{header: r.Header.Clone(), body: []byte(body.String())}
 }
 
 func writeConfig(path, receiver string) error {
+	every := []string{
+		"channel_occupied", "channel_vacated", "member_added", "member_removed", "client_event", "cache_miss", "subscription_count",
+	}
 	config := map[string]any{
 		"listen":       "127.0.0.1:0",
 		"ops":          map[string]any{"listen": "127.0.0.1:0"},
@@ -104,13 +118,11 @@ func writeConfig(path, receiver string) error {
 			"keys":               []any{map[string]any{"key": appKey, "secret": appSecret}},
 			"client_events":      true,
 			"subscription_count": true,
-			"webhooks": []any{map[string]any{
-				"url": receiver,
-				"events": []string{
-					"channel_occupied", "channel_vacated", "member_added", "member_removed", "client_event",
-					"cache_miss", "subscription_count",
-				},
-			}},
+			"webhooks": []any{
+				map[string]any{"url": receiver, "events": every},
+				map[string]any{"url": receiver + "/batches", "events": every, "batching": true, "channel_suffix": "-batched"},
+				map[string]any{"url": receiver + "/secrets", "events": []string{"client_event"}, "channel_prefix": "private-encrypted-"},
+			},
 		}},
 	}
 	text, err := json.Marshal(config)

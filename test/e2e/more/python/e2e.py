@@ -1,11 +1,20 @@
 """The official Python library against the binary; ends with a traceback at the first surprise."""
 
 import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
 
 import pusher
 from pusher.errors import PusherBadAuth, PusherBadRequest
 
-from server import APP_ID, DEADLINE, KEY, SECRET, Server, Socket
+from server import APP_ID, DEADLINE, EVENTS, KEY, SECRET, Server, Socket
 
 MASTER_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
@@ -105,10 +114,83 @@ def webhooks(server, backend):
         "channel_vacated"])
 
 
+HARD_TEXTS = ["", '{"a":1}', '"quoted"', 'back\\slash \\" \\u0041', "line\nfeed\r\ttab", "\0\x01\x1f\x7f", "äöü Ελληνικά 中文",
+              "😀👩‍👩‍👧\u2028\ufeff", "😀" * (10240 // 4)]
+
+HARD_OBJECT = {"ü": ["😀", None]}
+
+
+def every_webhook(server, backend):
+    """Everything that the server can tell, in batches."""
+    client, room = Socket(server), "presence-cache-every"
+    client.subscribe("cache-every")
+    client.subscribe(room, backend.authenticate(room, client.id, {"user_id": "Zoë 😀", "user_info": {}}))
+    for text in HARD_TEXTS:
+        client.send("client-ü", text, channel=room)
+    client.send("client-object", HARD_OBJECT, channel=room)
+    client.wait("pusher:cache_miss")
+    client.close()
+    genuine, names, texts, vacated = [], set(), [], set()
+    while not {"cache-every", room} <= vacated:
+        headers, body = server.batches.get(timeout=DEADLINE)
+        data = backend.validate_webhook(headers["X-Pusher-Key"], headers["X-Pusher-Signature"], body)
+        assert data is not None, "not valid: %s" % body
+        genuine.append((headers, body))
+        names |= {event["name"] for event in data["events"]}
+        texts += [event["data"] for event in data["events"] if event["name"] == "client_event" and event["channel"] == room]
+        vacated |= {event["channel"] for event in data["events"] if event["name"] == "channel_vacated"}
+    check("batches with every type of event are valid", names, set(EVENTS))
+    check("every text arrives as it was sent", texts, HARD_TEXTS + [json.dumps(HARD_OBJECT)])
+    documented(genuine)
+
+
+def documented(genuine):
+    """The program of docs/webhooks.md with this library takes what is genuine and nothing else."""
+    page = os.path.join(os.path.dirname(__file__), "../../../../docs/webhooks.md")
+    with open(page, encoding="utf-8") as file:
+        [text] = re.findall(r"```python\n(# library\.py\n.*?)```", file.read(), re.DOTALL)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with tempfile.NamedTemporaryFile("w", suffix=".py", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        program = subprocess.Popen([sys.executable, file.name], env={**os.environ, "PORT": str(port), "PYTHONUTF8": "1"},
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
+        try:
+            wait_for(port)
+            for headers, body in genuine:
+                check("the documented program takes a webhook", post(port, headers, body), 204)
+                check("and no other body", post(port, headers, body + " "), 401)
+        finally:
+            program.terminate()
+            output, _ = program.communicate(timeout=DEADLINE)
+    check("the documented program tells of it", " member_added presence-cache-every" in output, True)
+
+
+def wait_for(port):
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        try:
+            return socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.02)
+    raise AssertionError("nobody listens")
+
+
+def post(port, headers, body):
+    names = ("Content-Type", "X-Pusher-Key", "X-Pusher-Signature")
+    request = urllib.request.Request("http://127.0.0.1:%d/" % port, body.encode(), {name: headers[name] for name in names})
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def main():
     with Server() as server:
         backend = client(server)
-        for part in (trigger, encrypted, state, users, refusals, webhooks):
+        for part in (trigger, encrypted, state, users, refusals, webhooks, every_webhook):
             part(server, backend)
 
 

@@ -14,14 +14,15 @@ import websocket
 APP_ID, KEY, SECRET = "1001", "app-key", "app-secret"
 DEADLINE = 15
 READY = re.compile(r"pipesocketd ready: public=http://127\.0\.0\.1:(\d+) ops=")
-EVENTS = ["channel_occupied", "channel_vacated", "member_added", "member_removed", "client_event", "cache_miss"]
+EVENTS = ["channel_occupied", "channel_vacated", "member_added", "member_removed", "client_event", "cache_miss",
+          "subscription_count"]
 
 
 class Server:
-    """Starts the binary and stops it gracefully; hooks holds (headers, body) of every webhook."""
+    """Starts the binary and stops it gracefully; hooks and batches hold (headers, body) of every webhook."""
 
     def __enter__(self):
-        self.hooks = queue.Queue()
+        self.hooks, self.batches = queue.Queue(), queue.Queue()
         self._receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._receiver.serve_forever, daemon=True).start()
         with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
@@ -41,12 +42,12 @@ class Server:
         raise RuntimeError("the server ended before it was ready")
 
     def _handler(self):
-        hooks = self.hooks
+        queues = {"/hook": self.hooks, "/batches": self.batches}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                hooks.put((dict(self.headers), body.decode("utf-8")))
+                queues[self.path].put((dict(self.headers), body.decode("utf-8")))
                 self.send_response(200)
                 self.end_headers()
 
@@ -56,7 +57,7 @@ class Server:
         return Handler
 
     def _configuration(self):
-        hook = "http://127.0.0.1:%d/hook" % self._receiver.server_port
+        receiver = "http://127.0.0.1:%d" % self._receiver.server_port
         return {
             "listen": "127.0.0.1:0",
             "ops": {"listen": "127.0.0.1:0"},
@@ -64,7 +65,11 @@ class Server:
             "webhooks": {"allow_addresses": ["127.0.0.0/8"], "grace_delay": "300ms"},
             "apps": [{
                 "id": APP_ID, "keys": [{"key": KEY, "secret": SECRET}], "client_events": True,
-                "webhooks": [{"url": hook, "events": EVENTS}],
+                "subscription_count": True,
+                "webhooks": [
+                    {"url": receiver + "/hook", "events": EVENTS},
+                    {"url": receiver + "/batches", "events": EVENTS, "batching": True},
+                ],
             }],
         }
 
