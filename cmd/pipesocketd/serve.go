@@ -21,10 +21,12 @@ func (p *program) runServe(cmd *cobra.Command, _ []string) error {
 	}
 	level := new(slog.LevelVar)
 	level.Set(c.Log.SlogLevel())
+	log := newLog(p.stderr, c.Log.Format, p.terminal, level)
+	slog.SetDefault(log) // net/http's client tells some things to the standard logger only
 	p.notify()
 	return p.serveUntilSignal(cmd.Context(), daemon.Options{
 		Config:  c,
-		Log:     newLog(p.stderr, c.Log.Format, p.terminal, level),
+		Log:     log,
 		Stdout:  p.stdout,
 		Version: buildVersion(),
 		Reload: func() (*config.Config, error) {
