@@ -79,4 +79,7 @@ type Endpoint struct {
 	ChannelPrefix string   // "" for any
 	ChannelSuffix string   // "" for any
 	Batching      bool
+
+	RetryFor    time.Duration // attempts go on for this long; 0: for 290 s, all with the same bytes
+	MaxInFlight int           // requests at once; 0: 32
 }

@@ -1,9 +1,12 @@
 package webhook
 
 import (
+	"hash/fnv"
+	"slices"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // Bounds of a batch (§8.5).
@@ -17,6 +20,7 @@ const (
 // other lanes and not to be changed.
 type event struct {
 	json     []byte
+	channel  uint64 // hash of its name
 	app      *apps.App
 	batching bool
 }
@@ -24,10 +28,11 @@ type event struct {
 // batch collects the events of the next payload. Without batching it is sealed
 // with its first event.
 type batch struct {
-	events []byte // joined by commas; reused
-	count  int
-	app    *apps.App // of the newest event
-	due    time.Time // when the batch is sealed at the latest
+	events   []byte   // joined by commas; reused
+	channels []uint64 // one per event; reused
+	count    int
+	app      *apps.App // of the newest event
+	due      time.Time // when the batch is sealed at the latest
 }
 
 // fits reports whether an event may join those already there.
@@ -42,6 +47,7 @@ func (b *batch) add(e event, now time.Time) {
 		b.events = append(b.events, ',')
 	}
 	b.events = append(b.events, e.json...)
+	b.channels = append(b.channels, e.channel)
 	b.app = e.app
 	b.count++
 }
@@ -49,5 +55,20 @@ func (b *batch) add(e event, now time.Time) {
 func (b *batch) full() bool { return b.count >= batchEvents }
 
 func (b *batch) reset() {
-	*b = batch{events: b.events[:0]}
+	*b = batch{events: b.events[:0], channels: b.channels[:0]}
+}
+
+// distinct returns the channels of the batch, each once.
+func (b *batch) distinct() []uint64 {
+	slices.Sort(b.channels)
+	return slices.Clone(slices.Compact(b.channels))
+}
+
+// hashChannel returns the FNV-1a hash of a name. Payloads keep hashes over
+// restarts, so it must be the same in every process. If two channels share one,
+// their payloads wait for each other.
+func hashChannel(name protocol.ChannelName) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(name))
+	return hash.Sum64()
 }

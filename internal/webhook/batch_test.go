@@ -172,7 +172,7 @@ func TestBatchesDoNotMix(t *testing.T) {
 func TestBatchingTurnedOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{}
-		before, after := newApp("1", batching()), newApp("1", hook())
+		before, after := newApp("1", batching()), newApp("1", serialHook())
 		registry := registryOf(t, before)
 		d := start(t, Options{Transport: r, Registry: registry})
 		d.Emit(edgeNotice(before, hub.ChannelOccupied, "a", ""))

@@ -94,9 +94,8 @@ func TestCloseAbandonsHangingAttempts(t *testing.T) {
 		app := newApp("1", hook())
 		d := start(t, Options{Transport: r, Timeout: time.Hour})
 		for i := range 5 {
-			d.Emit(clientEvent(app, "private-c", i))
+			d.Emit(clientEvent(app, fmt.Sprint("private-", i%3), i)) // two wait for others
 		}
-		time.Sleep(2 * firstPatience) // three of them hang
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()

@@ -22,25 +22,28 @@ import (
 
 // Options are the settings of a [Dispatcher]. Zero values work.
 type Options struct {
-	Registry   *apps.Registry // current settings of apps; nil: those of each notice
-	Allow      []netip.Prefix // private addresses that receivers may have
-	GraceDelay time.Duration  // of channel_vacated and member_removed; 0: none
-	Timeout    time.Duration  // of one attempt; 0: 10 s
-	QueueBytes int            // waiting per endpoint; 0: 64 MiB
-	UserAgent  string         // "": pipesocketd
-	Log        *slog.Logger   // nil: none
-	Metrics    Registerer     // nil: not registered
+	Registry    *apps.Registry // current settings of apps; nil: those of each notice
+	Allow       []netip.Prefix // private addresses that receivers may have
+	GraceDelay  time.Duration  // of channel_vacated and member_removed; 0: none
+	Timeout     time.Duration  // of one attempt; 0: 10 s
+	QueueBytes  int            // waiting per endpoint; 0: 64 MiB
+	MaxInFlight int            // attempts of all endpoints at once, of which one gets at most half; 0: 256
+	UserAgent   string         // "": pipesocketd
+	Log         *slog.Logger   // nil: none
+	Metrics     Registerer     // nil: not registered
 
 	MaxHeld   int               // notices held back by GraceDelay at once; 0: 1,000,000
 	Resolver  *net.Resolver     // nil: the system's
 	RootCAs   *x509.CertPool    // whom to believe for TLS; nil: the system's
 	Transport http.RoundTripper // instead of the guarded one, which Allow, Resolver and RootCAs are for
 	OpenQueue OpenQueue         // nil: queues in memory
+	Attempts  AttemptLog        // is told of each attempt; nil: nobody is
 }
 
 func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, 10*time.Second)
 	o.QueueBytes = cmp.Or(o.QueueBytes, 64<<20)
+	o.MaxInFlight = cmp.Or(o.MaxInFlight, 256)
 	o.UserAgent = cmp.Or(o.UserAgent, "pipesocketd")
 	o.MaxHeld = cmp.Or(o.MaxHeld, 1_000_000)
 	if o.Log == nil {
@@ -62,6 +65,7 @@ type Dispatcher struct {
 	options Options
 	metrics *metrics
 	sender  *sender
+	slots   *slots
 	grace   *grace
 	wake    chan struct{} // for Run, capacity 1, never closed
 	closing chan struct{} // closed by Close
@@ -91,7 +95,8 @@ func New(o Options) (*Dispatcher, error) {
 	d := &Dispatcher{
 		options: o,
 		metrics: newMetrics(),
-		sender:  &sender{transport: o.Transport, timeout: o.Timeout, userAgent: o.UserAgent},
+		sender:  newSender(o),
+		slots:   newSlots(o.MaxInFlight),
 		wake:    make(chan struct{}, 1),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
@@ -154,7 +159,7 @@ func (d *Dispatcher) forward(n hub.Notice) { d.forwardTo(d.routesOf(n.App), n) }
 // forwardTo hands a notice to the lanes of the endpoints that select it. One
 // encoding serves all of them.
 func (d *Dispatcher) forwardTo(r *routes, n hub.Notice) {
-	e := event{app: n.App}
+	e := event{app: n.App, channel: hashChannel(n.Channel)}
 	name := setOf(n.Name)
 	for i := range r.to {
 		to := &r.to[i]

@@ -193,7 +193,7 @@ func TestDelayCancelsForEndpointsThatSelectOneEdge(t *testing.T) {
 func TestTooManyHeldLetTheOldestGoEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{}
-		app := newApp("1", hook())
+		app := newApp("1", serialHook())
 		d := start(t, Options{Transport: r, GraceDelay: delay, MaxHeld: 2})
 		for i := range 5 {
 			d.Emit(edgeNotice(app, hub.ChannelVacated, fmt.Sprint("c", i), ""))
@@ -215,7 +215,7 @@ func TestTooManyHeldLetTheOldestGoEarly(t *testing.T) {
 func TestManyFallDueAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{}
-		e := hook()
+		e := serialHook()
 		e.Batching = true
 		app := newApp("1", e)
 		d := start(t, Options{Transport: r, GraceDelay: delay})

@@ -4,23 +4,16 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/auth"
 )
 
-const (
-	// maxInFlight bounds the attempts in flight of one endpoint.
-	maxInFlight = 32
-	// maxRetrying bounds the retries among them, so that payloads which keep
-	// failing leave room for new ones.
-	maxRetrying = maxInFlight / 2
-	// firstPatience is how long an unanswered first attempt holds back the next.
-	firstPatience = 250 * time.Millisecond
-	// sealChunk is how many events are sealed before attempts are looked after.
-	sealChunk = 256
-)
+// sealChunk is how many events are sealed, and how many payloads given up, before
+// attempts are looked after.
+const sealChunk = 256
 
 // laneKey names an endpoint of an app.
 type laneKey struct {
@@ -38,11 +31,14 @@ type lane struct {
 	log     *slog.Logger
 	metrics *laneMetrics
 	sender  *sender
+	slots   *slots
 	signer  func(*apps.App) auth.Key
+	history AttemptLog    // nil: none
 	wake    chan struct{} // capacity 1, never closed
-	results chan attempt  // capacity maxInFlight, so that no attempt waits; never closed
+	results chan attempt  // never closed
 
-	intake intake
+	intake   intake
+	settings atomic.Pointer[laneSettings] // changed by configure
 
 	// Owned by run.
 	buf      [sealChunk]event
@@ -52,10 +48,17 @@ type lane struct {
 	queue    Queue
 	attempts sync.WaitGroup
 	inFlight int
-	retrying int
-	first    *Payload // in its first attempt, which began at firstAt
-	firstAt  time.Time
+	retrying int   // of those in flight
+	share    share // of the slots
+	refused  bool  // a slot; another one will come
+	breaker  breaker
 	report   reporter
+}
+
+// laneSettings are the settings of the endpoint as they are now.
+type laneSettings struct {
+	app      *apps.App
+	endpoint apps.Endpoint
 }
 
 func newLane(d *Dispatcher, key laneKey) *lane {
@@ -65,18 +68,27 @@ func newLane(d *Dispatcher, key laneKey) *lane {
 		key:     key,
 		fault:   fault,
 		log:     log,
-		metrics: d.metrics.lane(key.app),
+		metrics: d.metrics.lane(key),
 		sender:  d.sender,
+		slots:   d.slots,
 		signer:  d.oldestKey,
+		history: d.options.Attempts,
 		wake:    make(chan struct{}, 1),
 		results: make(chan attempt, maxInFlight),
 		intake:  intake{maxBytes: d.options.QueueBytes},
 		report:  reporter{log: log},
 	}
+	l.share.wake = l.signal
 	l.queue = d.options.OpenQueue(QueueSpec{
 		App: key.app, URL: key.url, Nth: key.nth, MaxBytes: d.options.QueueBytes, Wake: l.signal,
 	})
 	return l
+}
+
+// configure gives the lane the present settings of its endpoint. It is called
+// before run and whenever they have changed.
+func (l *lane) configure(app *apps.App, endpoint apps.Endpoint) {
+	l.settings.Store(&laneSettings{app: app, endpoint: endpoint})
 }
 
 // add takes an event in and reports whether the lane is open. Any goroutine may
@@ -114,8 +126,9 @@ func (l *lane) run(ctx context.Context) {
 	for {
 		l.takeIn(time.Now())
 		now := time.Now() // sealing many takes a while
+		l.expire(now)
 		l.startAttempts(ctx, now)
-		l.metrics.waiting(l.queue.Waiting())
+		l.tell(now)
 		if l.idle() {
 			return
 		}
@@ -131,15 +144,23 @@ func (l *lane) run(ctx context.Context) {
 	}
 }
 
-// stop takes back what was in flight when ctx ended. The results of the last
-// attempts fit into the channel.
+// stop takes back what was in flight when ctx ended.
 func (l *lane) stop() {
-	l.attempts.Wait()
 	for l.inFlight > 0 {
 		l.settle(<-l.results)
 	}
+	l.attempts.Wait()
+	l.slots.withdraw(&l.share)
 	l.report.flush()
+	l.metrics.down(false)
 	l.metrics.waiting(Backlog{})
+}
+
+// tell brings metrics and log up to date.
+func (l *lane) tell(now time.Time) {
+	l.metrics.waiting(l.queue.Waiting())
+	l.metrics.down(l.breaker.open)
+	l.report.down(l.breaker.open, now)
 }
 
 func (l *lane) idle() bool {
@@ -187,6 +208,7 @@ func (l *lane) join(e event, now time.Time) {
 
 func (l *lane) seal(now time.Time) {
 	p := seal(l.key, l.signer(l.batch.app), now.UnixMilli(), l.batch.events, l.batch.count)
+	p.Channels = l.batch.distinct()
 	l.batch.reset()
 	l.put(p)
 }
@@ -195,76 +217,6 @@ func (l *lane) put(p *Payload) {
 	for _, victim := range l.queue.Put(p) {
 		l.drop(DropOverflow, victim.Events)
 	}
-}
-
-func (l *lane) startAttempts(ctx context.Context, now time.Time) {
-	for l.inFlight < maxInFlight {
-		p := l.queue.Pop(now, l.turn(now))
-		if p == nil {
-			return
-		}
-		if p.expired(now) {
-			l.giveUp(p)
-			continue
-		}
-		l.start(ctx, p, now)
-	}
-}
-
-// turn tells which attempts may start. First attempts go in order: the next one
-// when the one before has ended or shows no sign of ending (§8.6).
-func (l *lane) turn(now time.Time) (t Turn) {
-	if l.retrying < maxRetrying {
-		t |= TurnRetry
-	}
-	if l.first == nil || now.Sub(l.firstAt) >= firstPatience {
-		t |= TurnFirst
-	}
-	return t
-}
-
-func (l *lane) start(ctx context.Context, p *Payload, now time.Time) {
-	l.inFlight++
-	if p.Failures > 0 {
-		l.retrying++
-	} else {
-		l.first, l.firstAt = p, now
-	}
-	l.attempts.Go(func() { l.results <- l.sender.post(ctx, p) })
-}
-
-// settle decides what becomes of a payload after an attempt.
-func (l *lane) settle(a attempt) {
-	p := a.payload
-	l.inFlight--
-	if p.Failures > 0 {
-		l.retrying--
-	}
-	if l.first == p {
-		l.first = nil
-	}
-	l.metrics.attempt(a)
-	if a.outcome == Aborted { // it counts as not made
-		l.put(p)
-		return
-	}
-	l.report.attempt(a)
-	if a.outcome == Delivered {
-		l.queue.Done(p)
-		return
-	}
-	p.Failures++
-	p.Due = time.Now().Add(retryDelay(p.Failures))
-	if p.expired(p.Due) {
-		l.giveUp(p)
-		return
-	}
-	l.put(p)
-}
-
-func (l *lane) giveUp(p *Payload) {
-	l.queue.Done(p)
-	l.drop(DropExpired, p.Events)
 }
 
 func (l *lane) drop(reason DropReason, events int) {
@@ -282,7 +234,7 @@ func (l *lane) nextLook(now time.Time) time.Duration {
 	}
 	next := now.Add(time.Hour)
 	sooner := func(t time.Time) {
-		if t.Before(next) {
+		if !t.IsZero() && t.Before(next) {
 			next = t
 		}
 	}
@@ -290,13 +242,9 @@ func (l *lane) nextLook(now time.Time) time.Duration {
 		sooner(l.batch.due)
 	}
 	w := l.queue.Waiting()
-	if l.inFlight < maxInFlight {
-		if w.First && l.first != nil {
-			sooner(l.firstAt.Add(firstPatience))
-		}
-		if !w.Retry.IsZero() && l.retrying < maxRetrying {
-			sooner(w.Retry)
-		}
+	sooner(l.nextAttempt(w))
+	if !w.Oldest.IsZero() {
+		sooner(w.Oldest.Add(l.window() + time.Millisecond))
 	}
 	return next.Sub(now)
 }

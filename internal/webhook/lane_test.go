@@ -15,7 +15,8 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
-// P-244: one failing payload does not stop later payloads.
+// P-244: one failing payload does not stop later payloads of other channels.
+// Those of its channel follow in order once it is given up.
 func TestFailingPayloadDoesNotStopLaterOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{answer: func(req request) (int, error) {
@@ -27,31 +28,36 @@ func TestFailingPayloadDoesNotStopLaterOnes(t *testing.T) {
 		app := newApp("1", hook())
 		d := start(t, Options{Transport: r})
 		for i := range 20 {
-			d.Emit(clientEvent(app, "private-c", i))
+			d.Emit(clientEvent(app, fmt.Sprint("private-", i%4), i))
 		}
 		synctest.Wait() // no time passes
-		if got := len(r.requests()); got != 20 {
-			t.Fatalf("got %d attempts at once, want 20", got)
+		if got := len(r.requests()); got != 16 {
+			t.Fatalf("got %d attempts at once, want 15 and one that failed", got)
 		}
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
-		count := make(map[string]int)
+		var got []string
 		for _, e := range r.events() {
-			count[e]++
-		}
-		if got := count["client_event private-c 0"]; got < 7 {
-			t.Errorf("the failing one had %d attempts", got)
-		}
-		for i := 1; i < 20; i++ {
-			if got := count[fmt.Sprint("client_event private-c ", i)]; got != 1 {
-				t.Errorf("event %d had %d attempts, want 1", i, got)
+			if strings.Contains(e, "private-0") {
+				got = append(got, e)
 			}
 		}
+		failing, rest := got[:len(got)-4], got[len(got)-4:]
+		if len(failing) < 7 {
+			t.Errorf("the failing one had %d attempts", len(failing))
+		}
+		for _, e := range failing {
+			if e != "client_event private-0 0" {
+				t.Errorf("%s came before the failing one was given up", e)
+			}
+		}
+		wantEvents(t, rest, "client_event private-0 4", "client_event private-0 8",
+			"client_event private-0 12", "client_event private-0 16")
 	})
 }
 
-// First attempts go one after the other, so in order.
-func TestFirstAttemptsAreInOrder(t *testing.T) {
+// Payloads of one channel go one after the other, so in order.
+func TestPayloadsOfAChannelAreInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running atomic.Int32
 		r := &receiver{answer: func(request) (int, error) {
@@ -75,63 +81,73 @@ func TestFirstAttemptsAreInOrder(t *testing.T) {
 	})
 }
 
-// A receiver that does not answer holds back the next payload for 250 ms only,
-// and has at most 32 attempts open.
-func TestHangingReceiver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var running, most atomic.Int32
-		r := &receiver{answer: func(request) (int, error) {
-			most.Store(max(most.Load(), running.Add(1)))
-			time.Sleep(9 * time.Second)
-			running.Add(-1)
-			return 200, nil
-		}}
-		app := newApp("1", hook())
-		d := start(t, Options{Transport: r})
-		began := time.Now()
-		for i := range 100 {
-			d.Emit(clientEvent(app, "private-c", i))
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		got := r.requests()
-		if len(got) != 100 {
-			t.Fatalf("got %d attempts, want 100", len(got))
-		}
-		for i, req := range got[:32] {
-			if at := req.at.Sub(began); at != time.Duration(i)*firstPatience {
-				t.Errorf("attempt %d started after %v, want %v", i, at, time.Duration(i)*firstPatience)
-			}
-			if req.hook.Events[0].Data != fmt.Sprint(i) {
-				t.Errorf("attempt %d was for %s", i, req.hook.Events[0])
-			}
-		}
-		if most.Load() != maxInFlight {
-			t.Errorf("up to %d attempts were open at once, want %d", most.Load(), maxInFlight)
-		}
-	})
+// A slow receiver has at most as many attempts open as its endpoint allows. They
+// start in order.
+func TestAttemptsInFlightAreBounded(t *testing.T) {
+	for name, c := range map[string]struct {
+		endpoint, total, want int
+	}{
+		"by default":                  {0, 0, maxInFlight},
+		"by the endpoint":             {3, 0, 3},
+		"one at a time":               {1, 0, 1},
+		"by half of the common bound": {100, 10, 5},
+		"by a common bound of one":    {0, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var running, most atomic.Int32
+				r := &receiver{answer: func(request) (int, error) {
+					most.Store(max(most.Load(), running.Add(1)))
+					time.Sleep(time.Second)
+					running.Add(-1)
+					return 200, nil
+				}}
+				endpoint := hook()
+				endpoint.MaxInFlight = c.endpoint
+				app := newApp("1", endpoint)
+				d := start(t, Options{Transport: r, MaxInFlight: c.total})
+				for i := range 100 {
+					d.Emit(clientEvent(app, fmt.Sprint("private-", i), i))
+				}
+				time.Sleep(3 * time.Minute)
+				synctest.Wait()
+				got := r.requests()
+				if len(got) != 100 {
+					t.Fatalf("got %d attempts, want 100", len(got))
+				}
+				for i, req := range got {
+					if n := req.number(); n/c.want != i/c.want { // those of a second race each other
+						t.Errorf("attempt %d was for %d", i, n)
+					}
+				}
+				if int(most.Load()) != c.want {
+					t.Errorf("up to %d attempts were open at once, want %d", most.Load(), c.want)
+				}
+			})
+		})
+	}
 }
 
-// Retries leave room: new payloads get their first attempt although many old ones
-// keep failing slowly.
-func TestRetriesLeaveRoomForNewPayloads(t *testing.T) {
+// A receiver that hangs on many channels is probed with the new payloads of
+// others first, so that these do not wait behind the old ones.
+func TestNewPayloadsAreProbes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &receiver{answer: func(req request) (int, error) {
-			if req.hook.Events[0].Channel == "private-bad" {
+			if strings.HasPrefix(req.hook.Events[0].Channel, "private-bad") {
 				return 0, errHang
 			}
 			return 200, nil
 		}}
 		app := newApp("1", hook())
 		d := start(t, Options{Transport: r})
-		for i := range 200 {
-			d.Emit(clientEvent(app, "private-bad", i))
+		for i := range 40 {
+			d.Emit(clientEvent(app, fmt.Sprint("private-bad", i), i))
 		}
-		time.Sleep(2 * time.Minute) // all had their first attempt, retries pile up
+		time.Sleep(4 * time.Minute) // all had their first attempt, retries pile up
 		synctest.Wait()
 		before := len(r.requests())
 		d.Emit(clientEvent(app, "private-good", 0))
-		time.Sleep(firstPatience)
+		time.Sleep(10*time.Second + longestProbe*12/10) // until the probe in flight has ended, and the next
 		synctest.Wait()
 		found := slices.ContainsFunc(r.requests()[before:], func(req request) bool {
 			return req.hook.Events[0].Channel == "private-good"
@@ -206,11 +222,11 @@ func TestOverflowDropsTheOldest(t *testing.T) {
 		up.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		// The first had been in flight and is the oldest again after its failure,
-		// but by then there is room.
+		// The first had been in flight; after its failure it is the oldest of what
+		// waits, and there is no room for it.
 		wantEvents(t, r.events(), "client_event private-c 10",
 			"client_event private-c 35", "client_event private-c 36", "client_event private-c 37",
-			"client_event private-c 38", "client_event private-c 39", "client_event private-c 10")
+			"client_event private-c 38", "client_event private-c 39")
 		if got := testutil.ToFloat64(d.metrics.payloads.WithLabelValues("1")); got != 0 {
 			t.Errorf("%v payloads wait, want none", got)
 		}

@@ -24,13 +24,16 @@ const (
 // Registerer takes the collectors of a [Dispatcher].
 type Registerer = prometheus.Registerer
 
-// metrics are the collectors of a dispatcher. Labels are app ids and constants.
+// metrics are the collectors of a dispatcher. Labels are app ids,
+// constants, and the scheme and host of endpoints: the rest of a URL may be
+// secret.
 type metrics struct {
 	attempts  *prometheus.CounterVec
 	duration  *prometheus.HistogramVec
 	dropped   *prometheus.CounterVec
 	payloads  *prometheus.GaugeVec
 	bytes     *prometheus.GaugeVec
+	down      *prometheus.GaugeVec
 	held      prometheus.Gauge
 	delaysCut prometheus.Counter
 }
@@ -56,6 +59,8 @@ func newMetrics() *metrics {
 			"Payloads waiting for an attempt."), app),
 		bytes: prometheus.NewGaugeVec(gauge("queue_bytes",
 			"Bytes of payloads waiting for an attempt."), app),
+		down: prometheus.NewGaugeVec(gauge("endpoints_down",
+			"Endpoints that are only probed, since nothing reaches them."), []string{"app", "endpoint"}),
 		held: prometheus.NewGauge(gauge("delayed_notices",
 			"channel_vacated and member_removed waiting for their delay.")),
 		delaysCut: prometheus.NewCounter(counter("delays_cut_total",
@@ -66,7 +71,7 @@ func newMetrics() *metrics {
 func (m *metrics) register(r prometheus.Registerer) error {
 	var faults []error
 	for _, c := range []prometheus.Collector{
-		m.attempts, m.duration, m.dropped, m.payloads, m.bytes, m.held, m.delaysCut,
+		m.attempts, m.duration, m.dropped, m.payloads, m.bytes, m.down, m.held, m.delaysCut,
 	} {
 		faults = append(faults, r.Register(c))
 	}
@@ -87,16 +92,22 @@ type laneMetrics struct {
 	duration prometheus.Observer
 	payloads prometheus.Gauge
 	bytes    prometheus.Gauge
-	told     Backlog // what the gauges hold of this lane
+	isDown   prometheus.Gauge
+
+	// What the gauges hold of this lane.
+	told     Backlog
+	toldDown bool
 }
 
-func (m *metrics) lane(app apps.ID) *laneMetrics {
+func (m *metrics) lane(key laneKey) *laneMetrics {
+	app := string(key.app)
 	return &laneMetrics{
-		app:      app,
+		app:      key.app,
 		all:      m,
-		duration: m.duration.WithLabelValues(string(app)),
-		payloads: m.payloads.WithLabelValues(string(app)),
-		bytes:    m.bytes.WithLabelValues(string(app)),
+		duration: m.duration.WithLabelValues(app),
+		payloads: m.payloads.WithLabelValues(app),
+		bytes:    m.bytes.WithLabelValues(app),
+		isDown:   m.down.WithLabelValues(app, origin(key.url)),
 	}
 }
 
@@ -111,4 +122,16 @@ func (m *laneMetrics) waiting(b Backlog) {
 	m.payloads.Add(float64(b.Payloads - m.told.Payloads))
 	m.bytes.Add(float64(b.Bytes - m.told.Bytes))
 	m.told = b
+}
+
+func (m *laneMetrics) down(down bool) {
+	if down == m.toldDown {
+		return
+	}
+	m.toldDown = down
+	if down {
+		m.isDown.Inc()
+		return
+	}
+	m.isDown.Dec()
 }

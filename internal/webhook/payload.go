@@ -22,12 +22,16 @@ type Payload struct {
 	TimeMS    int64  // Unix milliseconds
 	Events    int    // how many are in Body
 	Body      []byte
+	Channels  []uint64 // hashes of the channels of Body, each once (see hashChannel)
+
+	ID int64 // given by the queue that takes it, and unique in it
 
 	// Owned by the lane.
 	Failures int       // attempts so far
 	Due      time.Time // of the next attempt; zero before the first
+	blamed   uint64    // period of the breaker in which its failure was counted, plus one
 
-	place place // owned by the queue in memory
+	place place // owned by the Schedule that it is in
 }
 
 // Parts of a body.

@@ -15,9 +15,8 @@ type modelQueue struct {
 }
 
 type modelPayload struct {
-	p         *Payload
-	attempted bool
-	out       bool
+	p   *Payload
+	out bool
 }
 
 func (m *modelQueue) find(p *Payload) int {
@@ -38,24 +37,49 @@ func (m *modelQueue) put(p *Payload) (dropped []*Payload) {
 	return dropped
 }
 
+// free returns the waiting payloads that share no channel with an earlier one.
+func (m *modelQueue) free() (free []*modelPayload) {
+	for i, e := range m.list {
+		shares := slices.ContainsFunc(m.list[:i], func(before *modelPayload) bool {
+			return slices.ContainsFunc(before.p.Channels, func(c uint64) bool { return slices.Contains(e.p.Channels, c) })
+		})
+		if !e.out && !shares {
+			free = append(free, e)
+		}
+	}
+	return free
+}
+
 func (m *modelQueue) pop(now time.Time, turn Turn) *Payload {
 	var next *modelPayload
-	for _, e := range m.list {
-		due := turn&TurnRetry != 0 && e.attempted && !e.out && !e.p.Due.After(now)
+	for _, e := range m.free() {
+		due := turn&TurnRetry != 0 && e.p.Failures > 0 && !e.p.Due.After(now)
 		if due && (next == nil || e.p.Due.Before(next.p.Due)) {
 			next = e
 		}
 	}
-	for _, e := range m.list {
-		if next == nil && turn&TurnFirst != 0 && !e.attempted {
+	for _, e := range m.free() {
+		if next == nil && turn&TurnFirst != 0 && e.p.Failures == 0 {
 			next = e
 		}
 	}
-	if next == nil {
+	return hand(next)
+}
+
+func (m *modelQueue) popExpired(before time.Time) *Payload {
+	i := slices.IndexFunc(m.list, func(e *modelPayload) bool { return !e.out })
+	if i < 0 || m.list[i].p.TimeMS >= before.UnixMilli() {
 		return nil
 	}
-	next.attempted, next.out = true, true
-	return next.p
+	return hand(m.list[i])
+}
+
+func hand(e *modelPayload) *Payload {
+	if e == nil {
+		return nil
+	}
+	e.out = true
+	return e.p
 }
 
 func (m *modelQueue) waiting() Backlog {
@@ -67,7 +91,12 @@ func (m *modelQueue) waiting() Backlog {
 		b.Payloads++
 		b.Events += e.p.Events
 		b.Bytes += len(e.p.Body)
-		if !e.attempted {
+		if b.Oldest.IsZero() {
+			b.Oldest = time.UnixMilli(e.p.TimeMS)
+		}
+	}
+	for _, e := range m.free() {
+		if e.p.Failures == 0 {
 			b.First = true
 		} else if b.Retry.IsZero() || e.p.Due.Before(b.Retry) {
 			b.Retry = e.p.Due
@@ -76,6 +105,13 @@ func (m *modelQueue) waiting() Backlog {
 	return b
 }
 
+func (m *modelQueue) remove(p *Payload) {
+	i := m.find(p)
+	m.list = slices.Delete(m.list, i, i+1)
+}
+
+// Held back is exactly what shares a channel with an earlier payload, and all
+// else is handed out in order, whatever fails, is dropped or given up.
 func TestMemoryQueueIsLikeItsModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		bound := rapid.IntRange(1, 60).Draw(rt, "max bytes")
@@ -96,7 +132,7 @@ func TestMemoryQueueIsLikeItsModel(t *testing.T) {
 		rt.Repeat(map[string]func(*rapid.T){
 			"new": func(rt *rapid.T) {
 				seq++
-				put(&Payload{TimeMS: int64(seq), Events: 1 + seq%3, Body: make([]byte, rapid.IntRange(1, 20).Draw(rt, "size"))})
+				put(drawPayload(rt, seq, now))
 			},
 			"pop": func(rt *rapid.T) {
 				turn := Turn(rapid.IntRange(0, 3).Draw(rt, "turn"))
@@ -124,8 +160,18 @@ func TestMemoryQueueIsLikeItsModel(t *testing.T) {
 				}
 				p := takeOut()
 				q.Done(p)
-				i := m.find(p)
-				m.list = slices.Delete(m.list, i, i+1)
+				m.remove(p)
+			},
+			"expire": func(rt *rapid.T) {
+				before := now.Add(-time.Duration(rapid.IntRange(0, 20).Draw(rt, "age")) * time.Second)
+				got, want := q.PopExpired(before), m.popExpired(before)
+				if got != want {
+					rt.Fatalf("popped %+v as expired, want %+v", got, want)
+				}
+				if got != nil {
+					q.Dead(got, DropExpired)
+					m.remove(got)
+				}
 			},
 			"time": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 5).Draw(rt, "seconds")) * time.Second)
@@ -140,6 +186,35 @@ func TestMemoryQueueIsLikeItsModel(t *testing.T) {
 			},
 		})
 	})
+}
+
+// drawPayload draws a new payload, or one of an earlier process that has failed.
+func drawPayload(rt *rapid.T, seq int, now time.Time) *Payload {
+	p := &Payload{
+		TimeMS:   now.UnixMilli(),
+		Events:   1 + seq%3,
+		Body:     make([]byte, rapid.IntRange(1, 20).Draw(rt, "size")),
+		Channels: rapid.SliceOfN(rapid.Uint64Range(0, 5), 0, 3).Draw(rt, "channels"),
+	}
+	if rapid.IntRange(0, 4).Draw(rt, "failed before") == 0 {
+		p.Failures, p.Due = 1, now.Add(time.Duration(seq))
+	}
+	return p
+}
+
+// What a burst of channels took is given back, and an empty schedule holds
+// nothing of the payloads that were in it.
+func TestScheduleGivesBackMemory(t *testing.T) {
+	var s Schedule
+	for i := range uint64(shrinkFrom) {
+		s.Add(&Payload{Channels: []uint64{i}})
+	}
+	for p := s.Pop(time.Now(), TurnFirst); p != nil; p = s.Pop(time.Now(), TurnFirst) {
+		s.Remove(p)
+	}
+	if s.ends != nil || s.oldest != nil || s.newest != nil || len(s.fresh) > 0 {
+		t.Errorf("left: %d channels, %d payloads", len(s.ends), len(s.fresh))
+	}
 }
 
 func TestIntakeKeepsOrderAndBound(t *testing.T) {

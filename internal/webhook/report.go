@@ -20,6 +20,8 @@ type reporter struct {
 	told    time.Time // the last change
 	failing bool      // as last told
 	refused bool      // told of
+	broken  bool      // the breaker is open, as last told
+	toldOf  time.Time // the breaker
 	drops   map[DropReason]*dropReport
 }
 
@@ -47,6 +49,20 @@ func (r *reporter) attempt(a attempt) {
 		return
 	}
 	r.log.Info("webhook receiver is back")
+}
+
+// down tells once per change whether the endpoint is only probed. A change that
+// comes too soon after the last is told later, or not at all if it is undone.
+func (r *reporter) down(down bool, now time.Time) {
+	if down == r.broken || now.Sub(r.toldOf) < reportPause {
+		return
+	}
+	r.broken, r.toldOf = down, now
+	if down {
+		r.log.Warn("webhook endpoint is down; it is probed by single requests until one succeeds")
+		return
+	}
+	r.log.Info("webhook endpoint is up; deliveries go on")
 }
 
 func short(err error) string {

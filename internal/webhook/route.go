@@ -96,7 +96,9 @@ func (d *Dispatcher) makeRoutes(app *apps.App) *routes {
 	for _, endpoint := range app.Webhooks {
 		key := laneKey{app: app.ID, url: endpoint.URL, nth: seen[endpoint.URL]}
 		seen[endpoint.URL]++
-		r.to = append(r.to, d.newRouteLocked(key, endpoint))
+		to := d.newRouteLocked(key, endpoint)
+		to.lane.configure(app, endpoint)
+		r.to = append(r.to, to)
 	}
 	d.routes.Delete(d.routed[app.ID])
 	d.routes.Store(app, r)
@@ -135,4 +137,13 @@ func target(raw string) (label string, err error) {
 		return label, errors.New("webhook url needs http or https and a host")
 	}
 	return label, nil
+}
+
+// origin returns the part of a URL that may stand in a metric.
+func origin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }

@@ -42,7 +42,7 @@ func TestSelection(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				for _, batching := range []bool{false, true} {
 					r := &receiver{}
-					c.endpoint.URL, c.endpoint.Batching = hookURL, batching
+					c.endpoint.URL, c.endpoint.Batching, c.endpoint.MaxInFlight = hookURL, batching, 1
 					app := newApp("1", c.endpoint)
 					d := start(t, Options{Transport: r})
 					for _, n := range notices {

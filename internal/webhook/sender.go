@@ -13,11 +13,12 @@ import (
 	"time"
 )
 
-// Of an answer's body, which nobody reads, so much and so long is taken off the
-// connection to keep it usable.
+// Of an answer's body so much and so long is taken off the connection to keep it
+// usable, and the first bytes are kept for those who look for a fault.
 const (
 	drainBytes = 64 << 10
 	drainTime  = time.Second
+	keptBytes  = 512
 )
 
 // Outcome is how an attempt ended; it is also the label of its metric.
@@ -40,11 +41,14 @@ const (
 
 // attempt is an attempt that has ended.
 type attempt struct {
-	payload *Payload
-	outcome Outcome
-	status  int   // 0 without an answer
-	err     error // nil with an answer; names no secrets
-	took    time.Duration
+	payload    *Payload
+	outcome    Outcome
+	status     int           // 0 without an answer
+	err        error         // nil with an answer; names no secrets
+	answer     []byte        // what its body began with, if that is kept
+	retryAfter time.Duration // what the receiver asked for
+	began      time.Time
+	took       time.Duration
 }
 
 // sender makes attempts. It is safe for concurrent use.
@@ -52,6 +56,15 @@ type sender struct {
 	transport http.RoundTripper
 	timeout   time.Duration
 	userAgent string
+	keep      int // bytes of an answer's body
+}
+
+func newSender(o Options) *sender {
+	s := &sender{transport: o.Transport, timeout: o.Timeout, userAgent: o.UserAgent}
+	if o.Attempts != nil {
+		s.keep = keptBytes
+	}
+	return s
 }
 
 // newTransport returns the transport of production: straight to addresses that
@@ -76,7 +89,7 @@ func newTransport(o Options) *http.Transport {
 func (s *sender) post(ctx context.Context, p *Payload) attempt {
 	began := time.Now()
 	a := s.answer(ctx, p)
-	a.payload, a.took = p, time.Since(began)
+	a.payload, a.began, a.took = p, began, time.Since(began)
 	return a
 }
 
@@ -97,8 +110,12 @@ func (s *sender) answer(parent context.Context, p *Payload) attempt {
 	if err != nil {
 		return attempt{outcome: outcomeOf(parent, ctx, err, connected.Load()), err: err}
 	}
-	drain(resp, cancel)
-	return attempt{outcome: outcomeOfStatus(resp.StatusCode), status: resp.StatusCode}
+	a := attempt{outcome: outcomeOfStatus(resp.StatusCode), status: resp.StatusCode}
+	if a.outcome != Delivered {
+		a.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	}
+	a.answer = s.drain(resp, cancel)
+	return a
 }
 
 func (s *sender) request(ctx context.Context, p *Payload) (*http.Request, error) {
@@ -120,16 +137,20 @@ func (s *sender) request(ctx context.Context, p *Payload) (*http.Request, error)
 	return req, nil
 }
 
-// drain reads the rest of an answer. What it says or how it ends is of no
-// interest (§8.6).
-func drain(resp *http.Response, cancel context.CancelFunc) {
+// drain reads the rest of an answer and returns how it began. What it says or how
+// it ends is of no interest to delivery (§8.6).
+func (s *sender) drain(resp *http.Response, cancel context.CancelFunc) (began []byte) {
 	// After 101 the body is the bare connection, which the context does not end.
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		late := time.AfterFunc(drainTime, cancel)
 		defer late.Stop()
-		_, _ = io.CopyN(io.Discard, resp.Body, drainBytes+1)
+		if s.keep > 0 {
+			began, _ = io.ReadAll(io.LimitReader(resp.Body, int64(s.keep)))
+		}
+		_, _ = io.CopyN(io.Discard, resp.Body, int64(drainBytes+1-len(began)))
 	}
 	_ = resp.Body.Close()
+	return began
 }
 
 func (s *sender) closeIdle() {

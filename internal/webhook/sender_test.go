@@ -21,12 +21,12 @@ import (
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 
-// newSender returns a sender that really connects, to loopback addresses.
-func newSender(t *testing.T, o Options) *sender {
+// connectingSender returns a sender that really connects, to loopback addresses.
+func connectingSender(t *testing.T, o Options) *sender {
 	t.Helper()
 	o.Allow = loopback
 	o = o.withDefaults()
-	s := &sender{transport: o.Transport, timeout: o.Timeout, userAgent: o.UserAgent}
+	s := newSender(o)
 	t.Cleanup(s.closeIdle)
 	return s
 }
@@ -89,7 +89,7 @@ func untilClosed(conn net.Conn, chunk string) {
 func TestRequestOnTheWire(t *testing.T) {
 	url, requests := rawReceiver(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	p := samplePayload(url)
-	a := newSender(t, Options{UserAgent: "pipesocketd/1.2"}).post(t.Context(), p)
+	a := connectingSender(t, Options{UserAgent: "pipesocketd/1.2"}).post(t.Context(), p)
 	if a.outcome != Delivered {
 		t.Fatalf("ended %s: %v", a.outcome, a.err)
 	}
@@ -162,7 +162,7 @@ func TestOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := rawReceiver(t, c.serve)
-			a := newSender(t, Options{Timeout: 300 * time.Millisecond}).post(t.Context(), samplePayload(url))
+			a := connectingSender(t, Options{Timeout: 300 * time.Millisecond}).post(t.Context(), samplePayload(url))
 			if a.outcome != c.want {
 				t.Errorf("ended %s with status %d: %v, want %s", a.outcome, a.status, a.err, c.want)
 			}
@@ -188,7 +188,7 @@ func TestRefusedConnection(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if a := newSender(t, Options{}).post(t.Context(), samplePayload(url)); a.outcome != NotConnected {
+	if a := connectingSender(t, Options{}).post(t.Context(), samplePayload(url)); a.outcome != NotConnected {
 		t.Errorf("ended %s: %v, want %s", a.outcome, a.err, NotConnected)
 	}
 }
@@ -211,7 +211,7 @@ func TestTLSIsVerified(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := got.Load()
-			a := newSender(t, Options{RootCAs: c.roots}).post(t.Context(), samplePayload(server.URL))
+			a := connectingSender(t, Options{RootCAs: c.roots}).post(t.Context(), samplePayload(server.URL))
 			if a.outcome != c.want {
 				t.Errorf("ended %s: %v, want %s", a.outcome, a.err, c.want)
 			}
@@ -234,7 +234,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	s := newSender(t, Options{})
+	s := connectingSender(t, Options{})
 	for range 5 {
 		if a := s.post(t.Context(), samplePayload(server.URL)); a.outcome != Delivered {
 			t.Fatalf("ended %s: %v", a.outcome, a.err)
@@ -256,7 +256,7 @@ func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 func TestCredentialsOfTheURL(t *testing.T) {
 	url, requests := rawReceiver(t, answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
 	url = strings.Replace(url, "http://", "http://user:pass@", 1) + "?token=t#fragment"
-	newSender(t, Options{}).post(t.Context(), samplePayload(url))
+	connectingSender(t, Options{}).post(t.Context(), samplePayload(url))
 	got := string(<-requests)
 	if !strings.HasPrefix(got, "POST /in?token=t HTTP/1.1\r\n") || !strings.Contains(got, "\r\nAuthorization: Basic dXNlcjpwYXNz\r\n") {
 		t.Errorf("got\n%s", got)
@@ -275,7 +275,7 @@ func TestErrorsTellNoSecrets(t *testing.T) {
 		"http://user:hunter2@10.0.0.1/?token=hunter2",       // not allowed
 		"http://user:hunter2@host:port/?token=hunter2",      // not a URL
 	} {
-		a := newSender(t, Options{}).post(t.Context(), samplePayload(url))
+		a := connectingSender(t, Options{}).post(t.Context(), samplePayload(url))
 		if a.err == nil || strings.Contains(a.err.Error(), "hunter2") || strings.Contains(a.err.Error(), string(testSecret)) {
 			t.Errorf("%s: error %v", url, a.err)
 		}
@@ -288,7 +288,7 @@ func TestAbortedAttempt(t *testing.T) {
 		cancel()
 		untilClosed(c, "")
 	})
-	if a := newSender(t, Options{}).post(ctx, samplePayload(url)); a.outcome != Aborted {
+	if a := connectingSender(t, Options{}).post(ctx, samplePayload(url)); a.outcome != Aborted {
 		t.Errorf("ended %s: %v, want %s", a.outcome, a.err, Aborted)
 	}
 }

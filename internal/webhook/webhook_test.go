@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -68,6 +69,15 @@ type request struct {
 	header http.Header
 	body   string
 	hook   libraryWebhook
+}
+
+// number returns the number of a client event.
+func (r request) number() int {
+	n, err := strconv.Atoi(r.hook.Events[0].Data)
+	if err != nil {
+		panic(err) // not a request of clientEvent
+	}
+	return n
 }
 
 // libraryWebhook and libraryEvent have the fields and types of the official Go
@@ -189,3 +199,7 @@ func wantEvents(t *testing.T, got []string, want ...string) {
 
 // hook returns an endpoint at hookURL.
 func hook() apps.Endpoint { return apps.Endpoint{URL: hookURL} }
+
+// serialHook returns an endpoint that gets one request at a time, so that all its
+// events come in order, whatever their channels.
+func serialHook() apps.Endpoint { return apps.Endpoint{URL: hookURL, MaxInFlight: 1} }
