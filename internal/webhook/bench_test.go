@@ -2,6 +2,9 @@ package webhook
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +92,59 @@ func BenchmarkSeal(b *testing.B) {
 				}
 				seal(laneKey{app: "1", url: hookURL}, pair, now.UnixMilli(), batch.events, batch.count)
 				batch.reset()
+			}
+		})
+	}
+}
+
+// From Emit to the answer of a receiver on loopback, each event on one of many
+// channels.
+func BenchmarkDeliver(b *testing.B) {
+	for _, batching := range []bool{false, true} {
+		b.Run(fmt.Sprintf("batching=%v", batching), func(b *testing.B) {
+			server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+				_, _ = io.Copy(io.Discard, req.Body)
+			}))
+			defer server.Close()
+			app := newApp("1", apps.Endpoint{URL: server.URL, Batching: batching})
+			d, err := New(Options{Allow: loopback, QueueBytes: 1 << 30})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ran := make(chan error, 1)
+			go func() { ran <- d.Run(b.Context()) }()
+			for range 2 { // the second finds room once Run has taken the first
+				d.wake <- struct{}{}
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N { // b.Loop would stop the clock before Close
+				d.Emit(clientEvent(app, fmt.Sprint("private-", i%10_000), i))
+			}
+			if err := d.Close(b.Context()); err != nil { // which delivers all
+				b.Fatal(err)
+			}
+			if err := <-ran; err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// A payload is added and leaves while a million others wait.
+func BenchmarkSchedule(b *testing.B) {
+	for _, channels := range []int{1, 1_000, 1_000_000} {
+		b.Run(fmt.Sprintf("waiting=1000000/channels=%d", channels), func(b *testing.B) {
+			var s Schedule
+			add := func(i int) { s.Add(&Payload{Channels: []uint64{uint64(i % channels)}}) }
+			for i := range 1_000_000 {
+				add(i)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				add(i)
+				s.Remove(s.Pop(time.Time{}, TurnFirst))
 			}
 		})
 	}

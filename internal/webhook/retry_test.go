@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
@@ -178,4 +181,167 @@ func TestTooOldForAFirstAttempt(t *testing.T) {
 			t.Errorf("counted %v expired events, want %d", got, n)
 		}
 	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 3, 29, 0, 59, 30, 500, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                               0,
+		"0":                              0,
+		"7":                              7 * time.Second,
+		" 120 ":                          2 * time.Minute,
+		"3600":                           time.Hour,
+		"86400":                          time.Hour,
+		"18446744073709551615":           time.Hour,
+		"18446744073709551616":           0,
+		"-1":                             0,
+		"1.5":                            0,
+		"soon":                           0,
+		"Sun, 29 Mar 2026 01:00:00 GMT":  30*time.Second - 500,
+		"Sunday, 29-Mar-26 01:00:00 GMT": 30*time.Second - 500,
+		"Sun Mar 29 01:00:00 2026":       30*time.Second - 500,
+		"Sun, 29 Mar 2026 00:59:30 GMT":  0,
+		"Mon, 01 Jan 0001 00:00:00 GMT":  0,
+		"Fri, 31 Dec 9999 23:59:59 GMT":  time.Hour,
+	} {
+		if got := retryAfter(value, now); got != want {
+			t.Errorf("%q asks for %v, want %v", value, got, want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, value := range []string{"", "120", "Sun, 29 Mar 2026 01:00:00 GMT", "-1", "99999999999999999999"} {
+		f.Add(value)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		if got := retryAfter(value, time.Now()); got < 0 || got > longestAsked {
+			t.Errorf("%q asks for %v", value, got)
+		}
+	})
+}
+
+// What a receiver asks for by Retry-After is a lower bound, which does not keep
+// a payload from its last attempt.
+func TestRetryAfterIsHonoured(t *testing.T) {
+	for name, c := range map[string]struct {
+		value    string
+		retryFor time.Duration
+		status   int
+		min, max time.Duration // of the first pause
+	}{
+		"longer than the pause":    {"60", 0, 503, time.Minute, time.Minute},
+		"a date":                   {"Sat, 01 Jan 2000 00:02:00 GMT", 0, 429, 2 * time.Minute, 2 * time.Minute},
+		"shorter than the pause":   {"0", 0, 503, 800 * time.Millisecond, 1200 * time.Millisecond},
+		"longer than the window":   {"3600", 0, 503, 289 * time.Second, 289 * time.Second},
+		"within a longer window":   {"1800", time.Hour, 503, 30 * time.Minute, 30 * time.Minute},
+		"longer than any":          {"99999", 72 * time.Hour, 503, time.Hour, time.Hour},
+		"not a number, not a date": {"later", 0, 503, 800 * time.Millisecond, 1200 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &receiver{answer: func(request) (int, error) { return c.status, nil }, retryAfter: c.value}
+				endpoint := hook()
+				endpoint.RetryFor = c.retryFor
+				app := newApp("1", endpoint)
+				d := start(t, Options{Transport: r})
+				d.Emit(edgeNotice(app, hub.ChannelOccupied, "c", ""))
+				time.Sleep(2 * time.Hour)
+				synctest.Wait()
+				got := r.requests()
+				if len(got) < 2 {
+					t.Fatalf("got %d attempts, want more", len(got))
+				}
+				if pause := got[1].at.Sub(got[0].at); pause < c.min || pause > c.max {
+					t.Errorf("the second attempt came after %v, want %v to %v", pause, c.min, c.max)
+				}
+			})
+		})
+	}
+}
+
+// With retry_for attempts go on after the window of §8.6, but then each is sealed
+// anew: the same events with the present time and a signature of the key that is
+// the oldest then.
+func TestRetryForSealsAfresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const retryFor = 6 * time.Hour
+		r := &receiver{answer: func(request) (int, error) { return 503, nil }}
+		endpoint := hook()
+		endpoint.RetryFor = retryFor
+		before, after := newApp("1", endpoint), newApp("1", endpoint)
+		after.Keys[0].Key, after.Keys[0].Secret = "rotated", "rotated"
+		registry := registryOf(t, before)
+		d := start(t, Options{Transport: r, Registry: registry})
+		sealed := time.Now()
+		d.Emit(edgeNotice(before, hub.ChannelOccupied, "c", ""))
+		time.Sleep(retryFor / 2)
+		if err := registry.Replace(after); err != nil {
+			t.Fatal(err)
+		}
+		d.Emit(edgeNotice(after, hub.ChannelOccupied, "c", "")) // lets the dispatcher see it
+		time.Sleep(retryFor/2 + time.Hour)
+		synctest.Wait()
+
+		var late, rotated int
+		var last request
+		for _, req := range r.requests() {
+			age := req.at.Sub(sealed)
+			switch {
+			case age <= lastStart:
+				checkSame(t, r.requests()[0], req)
+			case age <= retryFor:
+				late++
+				last = req
+				checkFresh(t, req, before, after)
+				if req.header.Get("X-Pusher-Key") == "rotated" {
+					rotated++
+				}
+			}
+		}
+		if most := int(retryFor / time.Minute); late < 72 || late > most || rotated < late/4 {
+			t.Errorf("%d attempts after 290 s, %d with the new key; want 72 to %d, about half", late, rotated, most)
+		}
+		if pause := retryFor - last.at.Sub(sealed); pause > longestRetry {
+			t.Errorf("the last attempt came %v before the end, want at most %v", pause, longestRetry)
+		}
+		if n := testutil.ToFloat64(d.metrics.dropped.WithLabelValues("1", string(DropExpired))); n != 1 {
+			t.Errorf("counted %v expired events, want the first", n)
+		}
+	})
+}
+
+// checkFresh holds an attempt against what sealing it at that time gives.
+func checkFresh(t *testing.T, req request, before, after *apps.App) {
+	t.Helper()
+	want := fmt.Sprintf(`{"time_ms":%d,"events":[{"name":"channel_occupied","channel":"c"}]}`, req.at.UnixMilli())
+	if req.body != want {
+		t.Errorf("body %s, want %s", req.body, want)
+	}
+	pair := before.Keys[0]
+	if req.header.Get("X-Pusher-Key") == "rotated" {
+		pair = after.Keys[0]
+	}
+	if got := req.header.Get("X-Pusher-Signature"); got != pair.Secret.Sign([]byte(req.body)) {
+		t.Errorf("signature %s is not that of %s over the body", got, pair.Key)
+	}
+}
+
+// The events are found in a body whatever they contain.
+func TestResealed(t *testing.T) {
+	pair := auth.Key{Key: testKey, Secret: testSecret}
+	for _, events := range []string{
+		`{"name":"channel_occupied","channel":"c"}`,
+		`{"name":"client_event","data":",\"events\":[]}"},{"name":"x","channel":"]}"}`,
+	} {
+		now := time.UnixMilli(1700000000123)
+		p := seal(laneKey{app: "1", url: hookURL}, pair, 1, []byte(events), 2)
+		got, want := p.resealed(pair, now), seal(laneKey{app: "1", url: hookURL}, pair, now.UnixMilli(), []byte(events), 2)
+		if string(got.Body) != string(want.Body) || got.Signature != want.Signature || got.Events != 2 {
+			t.Errorf("got %s, want %s", got.Body, want.Body)
+		}
+		if p.TimeMS != 1 {
+			t.Error("the payload itself has changed")
+		}
+	}
 }

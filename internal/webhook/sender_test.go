@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/auth"
 )
 
@@ -242,6 +243,91 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 	if n := conns.Load(); n != 1 {
 		t.Errorf("5 attempts took %d connections, want 1", n)
+	}
+}
+
+// Many deliveries at once over HTTP/2 share a connection, which serves those that
+// come later too.
+func TestConnectionsAreShared(t *testing.T) {
+	const n = 500
+	var conns atomic.Int32
+	versions := make(chan int, n+1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		versions <- req.ProtoMajor
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	known := x509.NewCertPool()
+	known.AddCert(server.Certificate())
+
+	app := newApp("1", apps.Endpoint{URL: server.URL})
+	d := start(t, Options{Allow: loopback, RootCAs: known})
+	emitOnNewChannels(d, app, 0, 1) // those that start together would all connect
+	awaitHTTP2(t, versions, 1)
+	emitOnNewChannels(d, app, 1, n)
+	awaitHTTP2(t, versions, n)
+	if err := d.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := conns.Load(); got != 1 || len(versions) > 0 {
+		t.Errorf("%d deliveries took %d connections, want one; %d requests too many", n+1, got, len(versions))
+	}
+}
+
+func awaitHTTP2(t *testing.T, versions <-chan int, n int) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for i := range n {
+		select {
+		case version := <-versions:
+			if version != 2 {
+				t.Fatalf("request %d came over HTTP/%d", i, version)
+			}
+		case <-deadline:
+			t.Fatalf("got %d requests, want %d", i, n)
+		}
+	}
+}
+
+// The time for an attempt is for all of it: the name, the connection, TLS, the
+// request, the answer's head and its body.
+func TestTimeoutIsForTheWholeAttempt(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	silent, requests := rawReceiver(t, func(c net.Conn) { untilClosed(c, "") })
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts, in the kernel, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	asked := make(chan struct{}, 16)
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		asked <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	for name, c := range map[string]struct {
+		url  string
+		want Outcome
+	}{
+		"name":          {"http://slow.example/", TimedOut},
+		"TLS handshake": {"https://" + listener.Addr().String(), TimedOut},
+		"answer":        {silent, TimedOut},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := connectingSender(t, Options{Timeout: timeout, Resolver: resolver}).post(t.Context(), samplePayload(c.url))
+			if a.outcome != c.want || a.took < timeout || a.took > 10*timeout {
+				t.Errorf("ended %s after %v: %v, want %s after %v", a.outcome, a.took, a.err, c.want, timeout)
+			}
+		})
+	}
+	if len(asked) == 0 || len(requests) == 0 {
+		t.Error("a phase was not reached")
 	}
 }
 

@@ -103,7 +103,8 @@ func (e libraryEvent) String() string {
 // receiver is an http.RoundTripper in the place of the network. Each attempt is
 // recorded when it starts and answered by answer, 200 if that is nil.
 type receiver struct {
-	answer func(r request) (int, error)
+	answer     func(r request) (int, error)
+	retryAfter string // of answers, if any
 
 	mu  sync.Mutex
 	got []request
@@ -133,7 +134,11 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Response{StatusCode: status, Body: http.NoBody, Request: req}, nil
+	header := http.Header{}
+	if r.retryAfter != "" {
+		header.Set("Retry-After", r.retryAfter)
+	}
+	return &http.Response{StatusCode: status, Header: header, Body: http.NoBody, Request: req}, nil
 }
 
 func (r *receiver) requests() []request {
@@ -203,3 +208,10 @@ func hook() apps.Endpoint { return apps.Endpoint{URL: hookURL} }
 // serialHook returns an endpoint that gets one request at a time, so that all its
 // events come in order, whatever their channels.
 func serialHook() apps.Endpoint { return apps.Endpoint{URL: hookURL, MaxInFlight: 1} }
+
+func contextThatEnded(t *testing.T) (context.Context, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx, cancel
+}
