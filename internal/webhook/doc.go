@@ -16,16 +16,21 @@
 //     strictly alternating; an opposite edge within the delay cancels both.
 //   - Each endpoint has a lane of its own: what one receiver does delays no
 //     other. Payloads never mix apps or endpoints.
-//   - A payload is sealed and signed once. Every attempt carries the same bytes.
-//     First attempts start in order; retries do not hold back later payloads.
+//   - A payload is sealed and signed once, and every attempt carries the same
+//     bytes for as long as all libraries accept them, which is 290 s. Endpoints
+//     with a longer retry_for get it sealed afresh from then on.
+//   - A payload is not attempted before earlier ones that share a channel with it
+//     are delivered or given up. Payloads of other channels do not wait for it.
+//   - An endpoint that is down gets one attempt at a time with growing pauses.
 //   - Everything that waits is bounded. What is dropped is counted by reason.
 //   - A connection is made only to an address that the guard has judged, after
 //     name resolution; redirects and proxies are not followed.
 //
 // Goroutines: Run owns one for the delays, which starts one per lane, which
-// starts one per attempt in flight (at most 32). Nothing else runs, and Run
-// returns after the last of them.
+// starts one per attempt in flight (at most 32, and 256 of all lanes). Nothing
+// else runs, and Run returns after the last of them.
 //
-// Lock order: grace.mu, Dispatcher.mu, lane.mu. The hub calls Emit with a
+// Lock order: grace.mu, Dispatcher.mu, intake.mu. slots.mu is taken with no other
+// lock held and none is taken under it. The hub calls Emit with a
 // shard's lock held, so nothing under these locks blocks, logs or calls back.
 package webhook

@@ -90,12 +90,12 @@ func hookEnvelope(t *testing.T, h *hooked) {
 func hookSingly(t *testing.T, h *hooked) {
 	c := h.connect(t)
 	channel := unique("x-")
+	var want []map[string]any
 	for i := range 10 {
 		c.sendEvent(t, "pusher:subscribe", object{"channel": channel + strconv.Itoa(i)})
+		want = append(want, hookOccupied(channel+strconv.Itoa(i)))
 	}
-	for i := range 10 {
-		h.expectHook(t, hookOccupied(channel+strconv.Itoa(i)))
-	}
+	h.expectHooks(t, want...)
 }
 
 func hookBatched(t *testing.T, h *hooked) {

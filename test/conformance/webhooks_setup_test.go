@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -101,11 +102,20 @@ func (r *receiver) expectHook(t testing.TB, want map[string]any) delivery {
 	return d
 }
 
-// expectHooks is expectHook for several requests in this order.
+// expectHooks is expectHook for several requests. Those of one channel come in
+// this order, those of different channels in any (§8.6).
 func (r *receiver) expectHooks(t testing.TB, want ...map[string]any) {
 	t.Helper()
-	for _, event := range want {
-		r.expectHook(t, event)
+	for want = slices.Clone(want); len(want) > 0; {
+		d := r.next(t)
+		i := -1
+		if len(d.Events) == 1 {
+			i = slices.IndexFunc(want, func(w map[string]any) bool { return w["channel"] == d.Events[0]["channel"] })
+		}
+		if i < 0 || !sameEvent(d.Events[0], want[i]) {
+			t.Fatalf("got webhook %s, want the next event of a channel of %v", d.body, want)
+		}
+		want = slices.Delete(want, i, i+1)
 	}
 }
 
