@@ -71,15 +71,3 @@ func Defaults() App {
 		CacheTTL:              30 * time.Minute,
 	}
 }
-
-// Endpoint is one webhook receiver of an app (§8.3).
-type Endpoint struct {
-	URL           string
-	Events        []string // names of §8.2; an endpoint gets no others
-	ChannelPrefix string   // "" for any
-	ChannelSuffix string   // "" for any
-	Batching      bool
-
-	RetryFor    time.Duration // attempts go on for this long; 0: for 290 s, all with the same bytes
-	MaxInFlight int           // requests at once; 0: 32
-}

@@ -48,11 +48,25 @@ type Key struct {
 
 // Webhook is one receiver of an app's webhooks.
 type Webhook struct {
-	URL           string   `mapstructure:"url"`
-	Events        []string `mapstructure:"events"`
-	ChannelPrefix string   `mapstructure:"channel_prefix"`
-	ChannelSuffix string   `mapstructure:"channel_suffix"`
-	Batching      bool     `mapstructure:"batching"`
+	URL           string        `mapstructure:"url"`
+	Events        []string      `mapstructure:"events"`
+	ChannelPrefix string        `mapstructure:"channel_prefix"`
+	ChannelSuffix string        `mapstructure:"channel_suffix"`
+	ChannelGlob   string        `mapstructure:"channel_glob"`
+	Headers       []Header      `mapstructure:"headers"`
+	Batching      bool          `mapstructure:"batching"`
+	BatchEvents   int           `mapstructure:"batch_events"`
+	BatchBytes    int           `mapstructure:"batch_bytes"`
+	BatchWait     time.Duration `mapstructure:"batch_wait"`
+	SigningKey    string        `mapstructure:"signing_key"`
+	RetryFor      time.Duration `mapstructure:"retry_for"`
+	MaxInFlight   int           `mapstructure:"max_in_flight"`
+}
+
+// Header is one header of the requests to a receiver.
+type Header struct {
+	Name  string      `mapstructure:"name"`
+	Value auth.Secret `mapstructure:"value"`
 }
 
 // WebhookEvents are the names that webhooks[].events may list (§8.2).
@@ -60,6 +74,18 @@ func WebhookEvents() []string {
 	return []string{
 		"channel_occupied", "channel_vacated", "member_added", "member_removed",
 		"client_event", "cache_miss", "subscription_count",
+	}
+}
+
+// DefaultWebhook returns a receiver without address and events and with every
+// setting at its default, which is that of [apps.Endpoint.WithDefaults].
+func DefaultWebhook() Webhook {
+	d := apps.Endpoint{}.WithDefaults()
+	return Webhook{
+		BatchEvents: d.BatchEvents,
+		BatchBytes:  d.BatchBytes,
+		BatchWait:   d.BatchWait,
+		MaxInFlight: d.MaxInFlight,
 	}
 }
 

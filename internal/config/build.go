@@ -47,16 +47,31 @@ func (a *App) build() *apps.App {
 	app.MaxUserInfoBytes = a.MaxUserInfoBytes
 	app.MaxUserIDChars = a.MaxUserIDChars
 	app.CacheTTL = a.CacheTTL
-	for _, w := range a.Webhooks {
-		app.Webhooks = append(app.Webhooks, apps.Endpoint{
-			URL:           w.URL,
-			Events:        slices.Clone(w.Events),
-			ChannelPrefix: w.ChannelPrefix,
-			ChannelSuffix: w.ChannelSuffix,
-			Batching:      w.Batching,
-		})
+	for i := range a.Webhooks {
+		app.Webhooks = append(app.Webhooks, a.Webhooks[i].build())
 	}
 	return &app
+}
+
+func (w *Webhook) build() apps.Endpoint {
+	e := apps.Endpoint{
+		URL:           w.URL,
+		Events:        slices.Clone(w.Events),
+		ChannelPrefix: w.ChannelPrefix,
+		ChannelSuffix: w.ChannelSuffix,
+		ChannelGlob:   w.ChannelGlob,
+		Batching:      w.Batching,
+		BatchEvents:   w.BatchEvents,
+		BatchBytes:    w.BatchBytes,
+		BatchWait:     w.BatchWait,
+		SigningKey:    w.SigningKey,
+		RetryFor:      w.RetryFor,
+		MaxInFlight:   w.MaxInFlight,
+	}
+	for _, h := range w.Headers {
+		e.Headers = append(e.Headers, apps.Header{Name: h.Name, Value: h.Value})
+	}
+	return e
 }
 
 // oldestFirst sorts the pairs that have a creation time into the places that

@@ -20,6 +20,14 @@ func TestBuildApps(t *testing.T) {
 			t.Errorf("built %+v\nwant %+v", got, want)
 		}
 	})
+	t.Run("a webhook without settings has its defaults written out", func(t *testing.T) {
+		c := Config{Apps: []App{{Webhooks: []Webhook{DefaultWebhook()}}}}
+		got := c.BuildApps()[0].Webhooks[0]
+		want := apps.Endpoint{BatchEvents: 50, BatchBytes: 262_144, BatchWait: time.Second, MaxInFlight: 32}
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(apps.Endpoint{}.WithDefaults(), want) {
+			t.Errorf("built %+v, want %+v", got, want)
+		}
+	})
 	t.Run("every setting arrives", func(t *testing.T) {
 		c, err := Load(LoadOptions{File: withCertificates(t, "testdata/good/everything.yaml")})
 		if err != nil {
@@ -35,7 +43,10 @@ func TestBuildApps(t *testing.T) {
 		}
 		want := apps.Endpoint{
 			URL: "https://user:pass@example.com/hook?token=t", Events: WebhookEvents(),
-			ChannelPrefix: "private-", ChannelSuffix: "-x", Batching: true,
+			ChannelPrefix: "private-", ChannelSuffix: "-x", ChannelGlob: "private-*-?-x",
+			Headers:  []apps.Header{{Name: "X-Receiver-Token", Value: "sesame 1"}, {Name: "x-other", Value: "sesame-2"}},
+			Batching: true, BatchEvents: 26, BatchBytes: 2727, BatchWait: 28 * time.Millisecond,
+			SigningKey: "k-2", RetryFor: 29 * time.Hour, MaxInFlight: 30,
 		}
 		if len(got.Webhooks) != 1 || !reflect.DeepEqual(got.Webhooks[0], want) {
 			t.Errorf("webhooks %+v, want %+v", got.Webhooks, want)

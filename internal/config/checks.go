@@ -20,12 +20,15 @@ const (
 	prefixLimits      = "addresses and CIDR prefixes"
 	credentialLimits  = "letters, digits, `_` and `-`"
 	channelPartLimits = "at most 200 characters of channel names"
+	globLimits        = "empty, or at most 200 characters of channel names, `*` and `?`"
+	opsAccessLimits   = "empty, or 16 to 200 letters, digits and `-._~+/=`"
 )
 
 var (
 	credentialPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 	mountPattern      = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)
 	schemePattern     = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
+	bearerPattern     = regexp.MustCompile(`^[A-Za-z0-9._~+/=-]+$`)
 	hostNamePattern   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`)
 )
 
@@ -131,6 +134,46 @@ func checkChannelPart(part string) string {
 	}
 	if _, ok := protocol.ParseChannelName(part); !ok || strings.HasPrefix(part, "#") {
 		return "must be at most 200 characters of channel names, not " + quoted(part)
+	}
+	return ""
+}
+
+func checkGlob(pattern string) string {
+	if pattern == "" {
+		return ""
+	}
+	if _, ok := protocol.ParseChannelGlob(pattern); !ok {
+		return "must be at most 200 characters of channel names, * and ?, not " + quoted(pattern)
+	}
+	return ""
+}
+
+// checkSigningKey leaves it to checkApps whether the app has such a key. It
+// never repeats its value: it may be the secret.
+func checkSigningKey(key string) string {
+	if key == "" {
+		return ""
+	}
+	return checkCredential(key)
+}
+
+func checkRetryFor(value any) string {
+	const least, most = 5 * time.Minute, 72 * time.Hour
+	if v := value.(time.Duration); v != 0 && (v < least || v > most) {
+		return "must be 0, or 5m to 72h, not " + durationText(v)
+	}
+	return ""
+}
+
+// checkToken never repeats its value: it is a secret.
+func checkToken(token string) string {
+	switch {
+	case token == "":
+		return ""
+	case len(token) < shortSecret || len(token) > 200:
+		return fmt.Sprintf("must be 16 to 200 characters, not %d", len(token))
+	case !bearerPattern.MatchString(token):
+		return "must consist of letters, digits and -._~+/="
 	}
 	return ""
 }

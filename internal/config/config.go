@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/auth"
 )
 
 // Config is everything that can be configured. The rules table tells the meaning
@@ -38,10 +40,12 @@ type TLS struct {
 // Enabled reports whether the public listener speaks TLS.
 func (t TLS) Enabled() bool { return t.CertFile != "" }
 
-// Ops is the listener for health, metrics and profiles.
+// Ops is the listener for health, metrics, profiles and the operations API.
 type Ops struct {
-	Listen string `mapstructure:"listen"`
-	Pprof  bool   `mapstructure:"pprof"`
+	Listen       string      `mapstructure:"listen"`
+	Pprof        bool        `mapstructure:"pprof"`
+	Token        auth.Secret `mapstructure:"token"` // "" for none
+	RequireToken bool        `mapstructure:"require_token"`
 }
 
 // Log says what is logged and how.
@@ -77,6 +81,9 @@ type Webhooks struct {
 	GraceDelay     time.Duration  `mapstructure:"grace_delay"`
 	Timeout        time.Duration  `mapstructure:"timeout"`
 	QueueBytes     int            `mapstructure:"queue_bytes"`
+	CAFile         string         `mapstructure:"ca_file"`
+	ClientCertFile string         `mapstructure:"client_cert_file"`
+	ClientKeyFile  string         `mapstructure:"client_key_file"`
 }
 
 // Values of the enumerated settings.

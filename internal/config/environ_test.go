@@ -115,6 +115,7 @@ func TestVariableFaults(t *testing.T) {
 		{"app without key", []string{"PIPESOCKETD_APP_ID=1", "PIPESOCKETD_APP_SECRET=sesame"}, []string{"apps[0].keys[0].key (PIPESOCKETD_APP_KEY): is missing: key and secret are set together"}},
 		{"app without pair", []string{"PIPESOCKETD_APP_ID=1"}, []string{"apps[0].keys: must have at least one key pair"}},
 		{"bad secret", []string{"PIPESOCKETD_APP_ID=1", "PIPESOCKETD_APP_KEY=a", "PIPESOCKETD_APP_SECRET=sesame street"}, []string{"apps[0].keys[0].secret (PIPESOCKETD_APP_SECRET): must consist of letters, digits, _ and -"}},
+		{"bad token", []string{"PIPESOCKETD_OPS_TOKEN=sesame street is long"}, []string{"ops.token (PIPESOCKETD_OPS_TOKEN): must consist of letters, digits and -._~+/="}},
 		{"well-known credentials", []string{"PIPESOCKETD_LISTEN=:6001", "PIPESOCKETD_APP_ID=1", "PIPESOCKETD_APP_KEY=k", "PIPESOCKETD_APP_SECRET=app-secret"}, []string{`apps[0].keys[0].secret (PIPESOCKETD_APP_SECRET): is well known (key "k") and not served beyond loopback: make one of your own, or set listen to a loopback address`}},
 		{"beside a missing file", []string{"PIPESOCKETD_CONFIG=none.yaml", "PIPESOCKETD_LISTN=1"}, []string{"read config file: open none.yaml: no such file or directory", "PIPESOCKETD_LISTN: is an unknown variable, did you mean PIPESOCKETD_LISTEN?"}},
 	}

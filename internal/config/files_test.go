@@ -82,8 +82,8 @@ func wanted(t *testing.T, name, dir string) []string {
 	return lines
 }
 
-// withCertificates copies a file to a directory that has cert.pem and key.pem,
-// which it calls testdata/tls.
+// withCertificates copies a file to a directory that has ca.pem, cert.pem and
+// key.pem, which it calls testdata/tls.
 func withCertificates(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -93,6 +93,7 @@ func withCertificates(t *testing.T, name string) string {
 	dir := t.TempDir()
 	pair := certificate()
 	for file, content := range map[string][]byte{
+		"ca.pem":            bytes.Join([][]byte{pair.cert, pair.cert}, []byte("# another\n")),
 		"cert.pem":          pair.cert,
 		"key.pem":           pair.key,
 		filepath.Base(name): bytes.ReplaceAll(text, []byte("testdata/tls"), []byte(dir)),

@@ -138,18 +138,28 @@ func nested(values map[string]any) map[string]any {
 	return tree
 }
 
-// withAppDefaults completes every app. Viper knows no defaults for members of
-// lists.
+// withAppDefaults completes every app and its webhooks. Viper knows no defaults
+// for members of lists.
 func withAppDefaults(list []any) []any {
+	complete := withDefaults(list, reflect.ValueOf(DefaultApp()))
+	for _, app := range complete {
+		whole := app.(map[string]any)
+		if webhooks, ok := whole["webhooks"].([]any); ok {
+			whole["webhooks"] = withDefaults(webhooks, reflect.ValueOf(DefaultWebhook()))
+		}
+	}
+	return complete
+}
+
+func withDefaults(list []any, table reflect.Value) []any {
 	defaults := make(map[string]any)
-	table := reflect.ValueOf(DefaultApp())
 	for field := range table.Type().Fields() {
 		defaults[field.Tag.Get("mapstructure")] = table.FieldByIndex(field.Index).Interface()
 	}
 	complete := make([]any, len(list))
-	for i, app := range list {
+	for i, member := range list {
 		whole := maps.Clone(defaults)
-		maps.Copy(whole, app.(map[string]any))
+		maps.Copy(whole, member.(map[string]any))
 		complete[i] = whole
 	}
 	return complete

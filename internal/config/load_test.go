@@ -37,7 +37,8 @@ func TestLoadEveryKey(t *testing.T) {
 					t.Errorf("%s comes from %q, want %q", l.path, origins[l.path], file)
 				}
 			}
-			c.TLS = TLS{} // in a directory of its own each time
+			c.TLS, c.Webhooks.CAFile = TLS{}, "" // in a directory of its own each time
+			c.Webhooks.ClientCertFile, c.Webhooks.ClientKeyFile = "", ""
 			loaded = append(loaded, c)
 		})
 	}
@@ -59,6 +60,10 @@ func TestLoadEveryKey(t *testing.T) {
 			"secret":          string(c.Apps[0].Keys[1].Secret) == "s-2",
 			"created":         c.Apps[0].Keys[0].Created.Equal(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)),
 			"max_batch":       c.Apps[0].MaxBatch == 17,
+			"glob":            c.Apps[0].Webhooks[0].ChannelGlob == "private-*-?-x",
+			"header":          c.Apps[0].Webhooks[0].Headers[0] == Header{"X-Receiver-Token", "sesame 1"},
+			"batch_wait":      c.Apps[0].Webhooks[0].BatchWait == 28*time.Millisecond,
+			"token":           c.Ops.Token == "sesame-0123456789",
 			"events":          slices.Equal(c.Apps[0].Webhooks[0].Events, WebhookEvents()),
 		}
 		for name, ok := range checks {

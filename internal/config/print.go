@@ -37,7 +37,7 @@ func PrintDefaults(w io.Writer) error {
 	return p.out.Flush()
 }
 
-// exampleSecret is the one secret that is printed.
+// exampleSecret is the one secret that is printed. Nothing else has it.
 const exampleSecret = "your-secret"
 
 // exampleApps has one app with all its keys.
@@ -47,7 +47,10 @@ func exampleApps() *struct {
 	app := DefaultApp()
 	app.ID = DevelopmentAppID
 	app.Keys = []Key{{Key: "your-key", Secret: exampleSecret, Created: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)}}
-	app.Webhooks = []Webhook{{URL: "https://example.com/pusher/webhooks", Events: WebhookEvents()[:2]}}
+	webhook := DefaultWebhook()
+	webhook.URL, webhook.Events = "https://example.com/pusher/webhooks", WebhookEvents()[:2]
+	webhook.Headers = []Header{{Name: "X-Receiver-Token", Value: exampleSecret}}
+	app.Webhooks = []Webhook{webhook}
 	return &struct {
 		Apps []App `mapstructure:"apps"`
 	}{[]App{app}}
@@ -126,7 +129,7 @@ func (p *printer) value(l leaf) string {
 	switch {
 	case l.key == "apps[].webhooks[].url":
 		return yamlText(withoutCredentials(l.value.String()))
-	case l.value.Type() == typeSecret && p.above != nil:
+	case l.value.Type() == typeSecret && l.value.String() == exampleSecret && p.above != nil:
 		return exampleSecret
 	default:
 		return scalar(l.value)

@@ -28,20 +28,23 @@ func TestPrint(t *testing.T) {
 		`      - key: k-1  # ` + file,
 		`        created: 2026-01-02T00:00:00Z  # ` + file,
 		`      - url: "https://<secret>@example.com/hook?<secret>"  # ` + file,
+		`  token: <secret>  # ` + file,
+		`          - name: X-Receiver-Token  # ` + file,
+		`            value: <secret>  # ` + file,
 		`    allowed_origins: ["*.example.com", https://localhost:8080]  # ` + file,
 	} {
 		if !strings.Contains(printed, line+"\n") {
 			t.Errorf("no line %q in\n%s", line, printed)
 		}
 	}
-	for _, secret := range []string{"sesame", "user:pass", "token"} {
+	for _, secret := range []string{"sesame", "user:pass", "token=t"} {
 		if strings.Contains(printed, secret) {
 			t.Errorf("%s is in\n%s", secret, printed)
 		}
 	}
 
 	t.Run("loads again, but for what was left out", func(t *testing.T) {
-		again, err := Load(LoadOptions{File: write(t, "c.yaml", strings.ReplaceAll(printed, "<secret>", "x"))})
+		again, err := Load(LoadOptions{File: write(t, "c.yaml", strings.ReplaceAll(printed, "<secret>", "xxxxxxxxxxxxxxxx"))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +53,7 @@ func TestPrint(t *testing.T) {
 			t.Fatalf("%d settings became %d", len(first), len(second))
 		}
 		for i, l := range second {
-			hidden := l.key == "apps[].keys[].secret" || l.key == "apps[].webhooks[].url"
+			hidden := l.value.Type() == typeSecret || l.key == "apps[].webhooks[].url"
 			if !hidden && !isTableList(l.value.Type()) && scalar(l.value) != scalar(first[i].value) {
 				t.Errorf("%s became %s, was %s", l.path, scalar(l.value), scalar(first[i].value))
 			}

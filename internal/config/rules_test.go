@@ -69,6 +69,19 @@ func TestListenAddresses(t *testing.T) {
 	}
 }
 
+func TestTokens(t *testing.T) {
+	for _, token := range []string{"", "0123456789abcdef", "AZaz09-._~+/====", strings.Repeat("t", 200)} {
+		if wrong := checkToken(token); wrong != "" {
+			t.Errorf("%s %s", token, wrong)
+		}
+	}
+	for _, token := range []string{"sesame", "0123456789abcde", "sesame sesame sesame", "sesame,sesame,sesame", "sesame\nsesame\nsesame", strings.Repeat("t", 201)} {
+		if wrong := checkToken(token); wrong == "" || strings.Contains(wrong, "sesame") {
+			t.Errorf("%q: %q", token, wrong)
+		}
+	}
+}
+
 func TestListenersOnOnePort(t *testing.T) {
 	tests := []struct {
 		listen, ops string
@@ -112,6 +125,23 @@ apps:
 	}
 	if got := c.Warnings(); !slices.Equal(got, want) {
 		t.Errorf("warnings:\n%s", strings.Join(got, "\n"))
+	}
+	c.Apps[0].Webhooks[0].URL = "HTTP://a.example"
+	c.Apps[0].Webhooks[0].Headers = []Header{{Name: "Authorization", Value: "v"}}
+	c.Apps[0].Webhooks[0].Batching = true
+	c.Webhooks.QueueBytes = c.Apps[0].Webhooks[0].BatchBytes - 1
+	c.Apps[1].Webhooks[0].URL = "http://127.0.0.1/"
+	c.Apps[1].Webhooks[0].Headers = c.Apps[0].Webhooks[0].Headers
+	if got := c.Warnings(); slices.ContainsFunc(got, func(w string) bool { return strings.HasPrefix(w, "apps[1].webhooks[0].headers") }) {
+		t.Errorf("a warning of a receiver on this machine in\n%s", strings.Join(got, "\n"))
+	}
+	for _, want := range []string{
+		"apps[0].webhooks[0].batch_bytes: is more than webhooks.queue_bytes lets wait",
+		"apps[0].webhooks[0].headers: are sent without TLS, for anybody on the way to read",
+	} {
+		if got := c.Warnings(); !slices.Contains(got, want) {
+			t.Errorf("no warning %q in\n%s", want, strings.Join(got, "\n"))
+		}
 	}
 	c.TrustedProxies = nil
 	if got := c.Warnings(); !slices.Contains(got, "apps[1].tls_only: is on, but there is neither tls nor a trusted proxy that ends it: nobody can connect") {

@@ -12,7 +12,8 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/auth"
 )
 
-// scalar writes a value as YAML on one line. Secrets come out as <secret>.
+// scalar writes a value as YAML on one line. Secrets come out as <secret>, unless
+// there is none.
 func scalar(v reflect.Value) string {
 	switch value := v.Interface().(type) {
 	case []netip.Prefix:
@@ -20,6 +21,9 @@ func scalar(v reflect.Value) string {
 	case []string:
 		return flowList(value, func(s string) string { return s })
 	case auth.Secret:
+		if value == "" {
+			return yamlText("")
+		}
 		return value.String()
 	case time.Time, time.Duration:
 		return plain(v)

@@ -127,7 +127,9 @@ func sample() *Config {
 	c := Defaults()
 	app := DefaultApp()
 	app.Keys = []Key{{}}
-	app.Webhooks = []Webhook{{}}
+	webhook := DefaultWebhook()
+	webhook.Headers = []Header{{}}
+	app.Webhooks = []Webhook{webhook}
 	c.Apps = []App{app}
 	return c
 }

@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
@@ -26,7 +28,9 @@ func (c *Config) validate() faults {
 	}
 	var across faults
 	c.checkListeners(&across)
-	c.checkTLS(&across)
+	checkPair(&across, pemFile{"tls.cert_file", c.TLS.CertFile}, pemFile{"tls.key_file", c.TLS.KeyFile})
+	c.checkOps(&across)
+	c.checkOutgoing(&across)
 	c.checkApps(&across)
 	found.addUnlessKnown(across)
 	return found
@@ -42,19 +46,29 @@ func (c *Config) checkListeners(found *faults) {
 	}
 }
 
-func (c *Config) checkTLS(found *faults) {
+func (c *Config) checkOps(found *faults) {
+	if c.Ops.RequireToken && c.Ops.Token == "" {
+		found.add("ops.token", "", "is missing beside ops.require_token")
+	}
+}
+
+// pemFile is a file that a key names.
+type pemFile struct{ path, name string }
+
+// checkPair looks at a certificate and its key: both are given or neither.
+func checkPair(found *faults, cert, key pemFile) {
 	switch {
-	case c.TLS.CertFile == "" && c.TLS.KeyFile == "":
+	case cert.name == "" && key.name == "":
 		return
-	case c.TLS.CertFile == "":
-		found.add("tls.cert_file", "", "is missing beside tls.key_file")
+	case cert.name == "":
+		found.add(cert.path, "", "is missing beside "+key.path)
 		return
-	case c.TLS.KeyFile == "":
-		found.add("tls.key_file", "", "is missing beside tls.cert_file")
+	case key.name == "":
+		found.add(key.path, "", "is missing beside "+cert.path)
 		return
 	}
 	readable := true
-	for _, file := range []struct{ path, name string }{{"tls.cert_file", c.TLS.CertFile}, {"tls.key_file", c.TLS.KeyFile}} {
+	for _, file := range []pemFile{cert, key} {
 		if _, err := os.ReadFile(file.name); err != nil {
 			readable = false
 			found.add(file.path, "", "cannot be read: "+err.Error())
@@ -63,8 +77,8 @@ func (c *Config) checkTLS(found *faults) {
 	if !readable {
 		return
 	}
-	if _, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile); err != nil {
-		found.add("tls.cert_file", "", "is no certificate with the key of tls.key_file: "+strings.TrimPrefix(err.Error(), "tls: "))
+	if _, err := tls.LoadX509KeyPair(cert.name, key.name); err != nil {
+		found.add(cert.path, "", "is no certificate with the key of "+key.path+": "+strings.TrimPrefix(err.Error(), "tls: "))
 	}
 }
 
@@ -98,11 +112,25 @@ func (c *Config) checkApps(found *faults) {
 			}
 		}
 		for j := range app.Webhooks {
-			if len(app.Webhooks[j].Events) == 0 {
-				found.add(index(path+".webhooks", j)+".events", "", "must list at least one event")
-			}
+			app.checkWebhook(&app.Webhooks[j], index(path+".webhooks", j), found)
 		}
 	}
+}
+
+func (a *App) checkWebhook(w *Webhook, path string, found *faults) {
+	if len(w.Events) == 0 {
+		found.add(path+".events", "", "must list at least one event")
+	}
+	if w.SigningKey != "" && !slices.ContainsFunc(a.Keys, func(k Key) bool { return k.Key == w.SigningKey }) {
+		found.add(path+".signing_key", "", "is not the key of a pair of this app") // it may be a secret
+	}
+	w.checkHeaders(path, found)
+}
+
+// hasUser reports whether the URL holds a user or a password.
+func (w *Webhook) hasUser() bool {
+	u, err := url.Parse(w.URL)
+	return err == nil && u.User != nil
 }
 
 // wellKnown reports whether anybody can read the secret in the documentation or

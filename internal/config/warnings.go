@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -24,7 +26,14 @@ func (c *Config) Warnings() []string {
 			}
 		}
 		for j, webhook := range app.Webhooks {
-			events := index(path+".webhooks", j) + ".events"
+			at := index(path+".webhooks", j)
+			events := at + ".events"
+			if webhook.Batching && webhook.BatchBytes > c.Webhooks.QueueBytes {
+				found.add(at+".batch_bytes", "", "is more than webhooks.queue_bytes lets wait")
+			}
+			if len(webhook.Headers) > 0 && readableOnTheWay(webhook.URL) {
+				found.add(at+".headers", "", "are sent without TLS, for anybody on the way to read")
+			}
 			if !app.ClientEvents && slices.Contains(webhook.Events, "client_event") {
 				found.add(events, "", "lists client_event, but client_events is off for this app")
 			}
@@ -51,4 +60,12 @@ func (c *Config) Warnings() []string {
 	return lines
 }
 
+// readableOnTheWay reports whether requests to the URL leave this machine without
+// TLS.
+func readableOnTheWay(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme == "http" && !listensOnLoopback(net.JoinHostPort(u.Hostname(), "80"))
+}
+
+// shortSecret is how many characters a secret that nobody guesses has at least.
 const shortSecret = 16
