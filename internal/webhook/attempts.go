@@ -7,10 +7,6 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/apps"
 )
 
-// maxInFlight bounds the attempts in flight of an endpoint that has no bound of
-// its own.
-const maxInFlight = 32
-
 // AttemptLog keeps what became of attempts.
 type AttemptLog interface {
 	// LogAttempt takes an attempt that has ended, before the queue learns what
@@ -59,14 +55,9 @@ func (l *lane) startAttempts(ctx context.Context, now time.Time) {
 	l.refused = refused
 }
 
-func (l *lane) limit() int {
-	if n := l.settings.Load().endpoint.MaxInFlight; n > 0 {
-		return n
-	}
-	return maxInFlight
-}
+func (l *lane) limit() int { return l.settings.Load().MaxInFlight }
 
-func (l *lane) window() time.Duration { return window(l.settings.Load().endpoint.RetryFor) }
+func (l *lane) window() time.Duration { return window(l.settings.Load().RetryFor) }
 
 // turn leaves half of the room to first attempts, so that payloads which keep
 // failing do not take all.
@@ -100,10 +91,11 @@ func (l *lane) start(ctx context.Context, p *Payload, now time.Time) {
 		l.retrying++
 	}
 	l.breaker.started(p)
-	sealed := p
+	sealed, s := p, l.settings.Load()
 	if p.age(now) > lastStart {
-		sealed = p.resealed(l.signer(l.settings.Load().app), now)
+		sealed = p.resealed(l.signer(s.app, s.SigningKey), now)
 	}
+	sealed.header = s.header
 	l.attempts.Go(func() {
 		a := l.sender.post(ctx, sealed)
 		a.payload = p

@@ -9,13 +9,6 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
-// Bounds of a batch (§8.5).
-const (
-	batchWindow = time.Second
-	batchEvents = 50
-	batchBytes  = 256 << 10 // of the body
-)
-
 // event is one encoded notice on its way to a lane. The bytes are shared with
 // other lanes and not to be changed.
 type event struct {
@@ -35,14 +28,16 @@ type batch struct {
 	due      time.Time // when the batch is sealed at the latest
 }
 
-// fits reports whether an event may join those already there.
-func (b *batch) fits(e event) bool {
-	return e.batching && envelope+len(b.events)+len(",")+len(e.json) <= batchBytes
+// fits reports whether an event may join those already there in a body of at
+// most so many bytes.
+func (b *batch) fits(e event, most int) bool {
+	return e.batching && envelope+len(b.events)+len(",")+len(e.json) <= most
 }
 
-func (b *batch) add(e event, now time.Time) {
+// add takes an event; the first one waits for others at most so long.
+func (b *batch) add(e event, now time.Time, wait time.Duration) {
 	if b.count == 0 {
-		b.due = now.Add(batchWindow)
+		b.due = now.Add(wait)
 	} else {
 		b.events = append(b.events, ',')
 	}
@@ -51,8 +46,6 @@ func (b *batch) add(e event, now time.Time) {
 	b.app = e.app
 	b.count++
 }
-
-func (b *batch) full() bool { return b.count >= batchEvents }
 
 func (b *batch) reset() {
 	*b = batch{events: b.events[:0], channels: b.channels[:0]}

@@ -13,6 +13,13 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
+// Bounds of a batch by default (§8.5).
+const (
+	batchWindow = time.Second
+	batchEvents = 50
+	batchBytes  = 256 << 10
+)
+
 func batching() apps.Endpoint { return apps.Endpoint{URL: hookURL, Batching: true} }
 
 // sizes returns how many events each request had.
@@ -120,14 +127,14 @@ func TestBatchOf256KiB(t *testing.T) {
 func TestBatchFits(t *testing.T) {
 	var b batch
 	now := time.Now()
-	b.add(event{json: make([]byte, batchBytes-envelope-10), batching: true}, now)
-	if !b.fits(event{json: make([]byte, 9), batching: true}) {
+	b.add(event{json: make([]byte, batchBytes-envelope-10), batching: true}, now, batchWindow)
+	if !b.fits(event{json: make([]byte, 9), batching: true}, batchBytes) {
 		t.Error("a comma and 9 bytes do not fit into 10")
 	}
-	if b.fits(event{json: make([]byte, 10), batching: true}) {
+	if b.fits(event{json: make([]byte, 10), batching: true}, batchBytes) {
 		t.Error("a comma and 10 bytes fit into 10")
 	}
-	if b.fits(event{json: make([]byte, 1)}) {
+	if b.fits(event{json: make([]byte, 1)}, batchBytes) {
 		t.Error("an event without batching joins a batch")
 	}
 }

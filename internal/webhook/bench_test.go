@@ -88,7 +88,7 @@ func BenchmarkSeal(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for range count {
-					batch.add(e, now)
+					batch.add(e, now, batchWindow)
 				}
 				seal(laneKey{app: "1", url: hookURL}, pair, now.UnixMilli(), batch.events, batch.count)
 				batch.reset()

@@ -3,7 +3,6 @@ package webhook
 import (
 	"cmp"
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
-	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
@@ -34,8 +32,8 @@ type Options struct {
 
 	MaxHeld   int               // notices held back by GraceDelay at once; 0: 1,000,000
 	Resolver  *net.Resolver     // nil: the system's
-	RootCAs   *x509.CertPool    // whom to believe for TLS; nil: the system's
-	Transport http.RoundTripper // instead of the guarded one, which Allow, Resolver and RootCAs are for
+	Trust     Trust             // until Renew
+	Transport http.RoundTripper // instead of the guarded one, which Allow, Resolver and Trust are for
 	OpenQueue OpenQueue         // nil: queues in memory
 	Attempts  AttemptLog        // is told of each attempt; nil: nobody is
 }
@@ -53,7 +51,7 @@ func (o Options) withDefaults() Options {
 		o.OpenQueue = func(s QueueSpec) Queue { return newMemoryQueue(s.MaxBytes) }
 	}
 	if o.Transport == nil {
-		o.Transport = newTransport(o)
+		o.Transport = newRenewable(o)
 	}
 	return o
 }
@@ -296,11 +294,6 @@ func (d *Dispatcher) countLeft() error {
 		return nil
 	}
 	return fmt.Errorf("stop webhooks: %d events left undelivered", left)
-}
-
-// oldestKey returns the pair that signs for the app now (§8.1).
-func (d *Dispatcher) oldestKey(app *apps.App) auth.Key {
-	return d.current(app).Keys.Oldest()
 }
 
 // current returns the app's settings of this moment: a connection may keep

@@ -19,6 +19,10 @@ var platformAddress = netip.MustParsePrefix("168.63.129.16/32")
 // guard keeps apps from reaching into the operator's network through webhook
 // URLs. It judges the address that is really dialled, after name resolution, so
 // a name that changes its address between check and use gains nothing.
+//
+// The library refuses what IANA lists as special, everything beyond global
+// unicast in IPv6, and the prefixes of NAT64, 6to4 and Teredo as a whole. It
+// does not look into addresses: see embedded.
 type guard struct{ guardian *ssrf.Guardian }
 
 // newGuard returns a guard that allows public addresses and those in allow.
@@ -58,9 +62,42 @@ func (g guard) control(network, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("%w: unreadable address", errRefusedAddress)
 	}
-	// No prefix contains an address with a zone.
-	if err := g.guardian.SafeAddr(to.Addr().WithZone("")); err != nil {
+	if !g.allows(to.Addr()) {
 		return fmt.Errorf("%w: %s", errRefusedAddress, to.Addr())
 	}
 	return nil
+}
+
+func (g guard) allows(ip netip.Addr) bool {
+	ip = ip.WithZone("") // no prefix contains an address with one
+	if g.guardian.SafeAddr(ip) != nil {
+		return false
+	}
+	inner, ok := embedded(ip)
+	return !ok || g.guardian.SafeAddr(inner) == nil
+}
+
+var (
+	prefixNAT64 = netip.MustParsePrefix("64:ff9b::/96")
+	prefix6to4  = netip.MustParsePrefix("2002::/16")
+)
+
+// embedded returns the IPv4 address that a gateway or a tunnel delivers to for an
+// IPv6 one, which must be allowed too. ISATAP (RFC 5214, section 6.1) puts it
+// behind any global prefix. NAT64 (RFC 6052) and 6to4 (RFC 3056) matter where
+// their prefix is listed: on a network with DNS64 it has to be, and must not
+// open private addresses.
+func embedded(ip netip.Addr) (netip.Addr, bool) {
+	if !ip.Is6() {
+		return netip.Addr{}, false
+	}
+	b := ip.As16()
+	isatap := b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe // bit 2: globally unique
+	switch {
+	case isatap, prefixNAT64.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[12:])), true
+	case prefix6to4.Contains(ip):
+		return netip.AddrFrom4([4]byte(b[2:])), true
+	}
+	return netip.Addr{}, false
 }

@@ -32,13 +32,13 @@ type lane struct {
 	metrics *laneMetrics
 	sender  *sender
 	slots   *slots
-	signer  func(*apps.App) auth.Key
+	signer  func(app *apps.App, name string) auth.Key
 	history AttemptLog    // nil: none
 	wake    chan struct{} // capacity 1, never closed
 	results chan attempt  // never closed
 
 	intake   intake
-	settings atomic.Pointer[laneSettings] // changed by configure
+	settings atomic.Pointer[settings] // of the endpoint, as they are now; changed by configure
 
 	// Owned by run.
 	buf      [sealChunk]event
@@ -55,12 +55,6 @@ type lane struct {
 	report   reporter
 }
 
-// laneSettings are the settings of the endpoint as they are now.
-type laneSettings struct {
-	app      *apps.App
-	endpoint apps.Endpoint
-}
-
 func newLane(d *Dispatcher, key laneKey) *lane {
 	label, fault := target(key.url)
 	log := d.options.Log.With("app", string(key.app), "url", label)
@@ -71,10 +65,10 @@ func newLane(d *Dispatcher, key laneKey) *lane {
 		metrics: d.metrics.lane(key),
 		sender:  d.sender,
 		slots:   d.slots,
-		signer:  d.oldestKey,
+		signer:  d.signingKey,
 		history: d.options.Attempts,
 		wake:    make(chan struct{}, 1),
-		results: make(chan attempt, maxInFlight),
+		results: make(chan attempt, 32), // attempts seldom wait for the lane
 		intake:  intake{maxBytes: d.options.QueueBytes},
 		report:  reporter{log: log},
 	}
@@ -88,7 +82,7 @@ func newLane(d *Dispatcher, key laneKey) *lane {
 // configure gives the lane the present settings of its endpoint. It is called
 // before run and whenever they have changed.
 func (l *lane) configure(app *apps.App, endpoint apps.Endpoint) {
-	l.settings.Store(&laneSettings{app: app, endpoint: endpoint})
+	l.settings.Store(settingsOf(app, endpoint))
 }
 
 // add takes an event in and reports whether the lane is open. Any goroutine may
@@ -197,17 +191,19 @@ func (l *lane) join(e event, now time.Time) {
 		l.drop(DropURL, 1)
 		return
 	}
-	if l.batch.count > 0 && !l.batch.fits(e) {
+	s := l.settings.Load()
+	if l.batch.count > 0 && !l.batch.fits(e, s.BatchBytes) {
 		l.seal(now)
 	}
-	l.batch.add(e, now)
-	if !e.batching || l.batch.full() {
+	l.batch.add(e, now, s.BatchWait)
+	if !e.batching || l.batch.count >= s.BatchEvents {
 		l.seal(now)
 	}
 }
 
 func (l *lane) seal(now time.Time) {
-	p := seal(l.key, l.signer(l.batch.app), now.UnixMilli(), l.batch.events, l.batch.count)
+	pair := l.signer(l.batch.app, l.settings.Load().SigningKey)
+	p := seal(l.key, pair, now.UnixMilli(), l.batch.events, l.batch.count)
 	p.Channels = l.batch.distinct()
 	l.batch.reset()
 	l.put(p)

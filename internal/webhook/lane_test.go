@@ -87,7 +87,7 @@ func TestAttemptsInFlightAreBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		endpoint, total, want int
 	}{
-		"by default":                  {0, 0, maxInFlight},
+		"by default":                  {0, 0, 32},
 		"by the endpoint":             {3, 0, 3},
 		"one at a time":               {1, 0, 1},
 		"by half of the common bound": {100, 10, 5},

@@ -47,6 +47,12 @@ func (s signalling) RoundTrip(req *http.Request) (*http.Response, error) {
 // for an IPv4 address with what answer says, and has no IPv6 addresses.
 func newResolver(t *testing.T, answer func(name string) netip.Addr) *net.Resolver {
 	t.Helper()
+	return newZone(t, func(name string) []netip.Addr { return []netip.Addr{answer(name)} })
+}
+
+// newZone does the same for several addresses of either kind.
+func newZone(t *testing.T, answer func(name string) []netip.Addr) *net.Resolver {
+	t.Helper()
 	var servers sync.WaitGroup
 	t.Cleanup(servers.Wait)
 	return &net.Resolver{
@@ -59,7 +65,7 @@ func newResolver(t *testing.T, answer func(name string) netip.Addr) *net.Resolve
 	}
 }
 
-func serveNames(conn net.Conn, answer func(string) netip.Addr) {
+func serveNames(conn net.Conn, answer func(string) []netip.Addr) {
 	defer conn.Close()
 	for {
 		var length uint16
@@ -77,8 +83,9 @@ func serveNames(conn net.Conn, answer func(string) netip.Addr) {
 	}
 }
 
-// answerName answers a query of one question (RFC 1035, section 4).
-func answerName(query []byte, answer func(string) netip.Addr) []byte {
+// answerName answers a query of one question (RFC 1035, section 4; RFC 3596 for
+// IPv6).
+func answerName(query []byte, answer func(string) []netip.Addr) []byte {
 	const header = 12
 	var labels []string
 	end := header
@@ -91,11 +98,14 @@ func answerName(query []byte, answer func(string) netip.Addr) []byte {
 	kind := binary.BigEndian.Uint16(query[end:])
 	question := query[header : end+4]
 	reply := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, question...)
-	if kind != 1 { // A
-		return reply
+	for _, ip := range answer(strings.Join(labels, ".")) {
+		if kind != map[bool]uint16{true: 1, false: 28}[ip.Is4()] { // A, AAAA
+			continue
+		}
+		raw := ip.AsSlice()
+		reply[7]++
+		reply = append(reply, 0xc0, header, 0, byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(len(raw))) // the same name, IN, no caching
+		reply = append(reply, raw...)
 	}
-	reply[7] = 1
-	reply = append(reply, 0xc0, header, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4) // the same name, A, IN, no caching
-	ip := answer(strings.Join(labels, ".")).As4()
-	return append(reply, ip[:]...)
+	return reply
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -30,6 +31,8 @@ type Payload struct {
 	Failures int       // attempts so far
 	Due      time.Time // of the next attempt; zero before the first
 	blamed   uint64    // period of the breaker in which its failure was counted, plus one
+
+	header http.Header // of the endpoint, as they are at this attempt; never kept
 
 	place place // owned by the Schedule that it is in
 }

@@ -17,6 +17,7 @@ type routes struct{ to []route }
 type route struct {
 	names          noticeSet
 	prefix, suffix string
+	glob           *protocol.ChannelGlob // nil: any channel
 	batching       bool
 	lane           *lane
 }
@@ -25,7 +26,8 @@ type route struct {
 // channel.
 func (r *route) selects(names noticeSet, channel protocol.ChannelName) bool {
 	return r.names&names != 0 &&
-		strings.HasPrefix(string(channel), r.prefix) && strings.HasSuffix(string(channel), r.suffix)
+		strings.HasPrefix(string(channel), r.prefix) && strings.HasSuffix(string(channel), r.suffix) &&
+		(r.glob == nil || r.glob.Matches(channel))
 }
 
 // want reports whether a notice matters to any endpoint. An edge matters also
@@ -97,7 +99,7 @@ func (d *Dispatcher) makeRoutes(app *apps.App) *routes {
 		key := laneKey{app: app.ID, url: endpoint.URL, nth: seen[endpoint.URL]}
 		seen[endpoint.URL]++
 		to := d.newRouteLocked(key, endpoint)
-		to.lane.configure(app, endpoint)
+		to.lane.configure(app, endpoint) // a new one is not started before d.mu is free
 		r.to = append(r.to, to)
 	}
 	d.routes.Delete(d.routed[app.ID])
@@ -115,6 +117,12 @@ func (d *Dispatcher) newRouteLocked(key laneKey, endpoint apps.Endpoint) route {
 	}
 	for _, name := range endpoint.Events {
 		r.names |= setOf(hub.NoticeName(name))
+	}
+	if endpoint.ChannelGlob != "" {
+		var ok bool
+		if r.glob, ok = protocol.ParseChannelGlob(endpoint.ChannelGlob); !ok {
+			r.names = 0 // rather nothing than everything
+		}
 	}
 	if r.lane == nil {
 		r.lane = newLane(d, key)

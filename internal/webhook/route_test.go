@@ -28,15 +28,18 @@ func TestSelection(t *testing.T) {
 		endpoint apps.Endpoint
 		want     []string
 	}{
-		"nothing chosen":     {apps.Endpoint{Events: []string{}}, nil},
-		"unknown type":       {apps.Endpoint{Events: []string{"channel_created"}}, nil},
-		"one type":           {apps.Endpoint{Events: []string{"channel_vacated"}}, []string{"channel_vacated orders-eu"}},
-		"two types":          {apps.Endpoint{Events: []string{"cache_miss", "subscription_count"}}, []string{"cache_miss cache-orders-eu", "subscription_count orders-eu"}},
-		"prefix":             {apps.Endpoint{Events: []string{"channel_occupied"}, ChannelPrefix: "orders-"}, []string{"channel_occupied orders-eu", "channel_occupied orders-us"}},
-		"suffix":             {apps.Endpoint{Events: []string{"channel_occupied"}, ChannelSuffix: "-eu"}, []string{"channel_occupied orders-eu", "channel_occupied chat-eu"}},
-		"prefix and suffix":  {apps.Endpoint{Events: allNames, ChannelPrefix: "orders", ChannelSuffix: "-us"}, []string{"channel_occupied orders-us"}},
-		"whole name":         {apps.Endpoint{Events: []string{"channel_vacated"}, ChannelPrefix: "orders-eu", ChannelSuffix: "orders-eu"}, []string{"channel_vacated orders-eu"}},
-		"no channel matches": {apps.Endpoint{Events: allNames, ChannelPrefix: "private-"}, nil},
+		"nothing chosen":      {apps.Endpoint{Events: []string{}}, nil},
+		"unknown type":        {apps.Endpoint{Events: []string{"channel_created"}}, nil},
+		"one type":            {apps.Endpoint{Events: []string{"channel_vacated"}}, []string{"channel_vacated orders-eu"}},
+		"two types":           {apps.Endpoint{Events: []string{"cache_miss", "subscription_count"}}, []string{"cache_miss cache-orders-eu", "subscription_count orders-eu"}},
+		"prefix":              {apps.Endpoint{Events: []string{"channel_occupied"}, ChannelPrefix: "orders-"}, []string{"channel_occupied orders-eu", "channel_occupied orders-us"}},
+		"suffix":              {apps.Endpoint{Events: []string{"channel_occupied"}, ChannelSuffix: "-eu"}, []string{"channel_occupied orders-eu", "channel_occupied chat-eu"}},
+		"prefix and suffix":   {apps.Endpoint{Events: allNames, ChannelPrefix: "orders", ChannelSuffix: "-us"}, []string{"channel_occupied orders-us"}},
+		"whole name":          {apps.Endpoint{Events: []string{"channel_vacated"}, ChannelPrefix: "orders-eu", ChannelSuffix: "orders-eu"}, []string{"channel_vacated orders-eu"}},
+		"glob":                {apps.Endpoint{Events: []string{"channel_occupied"}, ChannelGlob: "*-e?"}, []string{"channel_occupied orders-eu", "channel_occupied chat-eu"}},
+		"all three filters":   {apps.Endpoint{Events: allNames, ChannelPrefix: "orders", ChannelSuffix: "eu", ChannelGlob: "?*-eu"}, []string{"channel_occupied orders-eu", "channel_vacated orders-eu", "subscription_count orders-eu"}},
+		"glob against prefix": {apps.Endpoint{Events: allNames, ChannelPrefix: "orders", ChannelGlob: "chat-*"}, nil},
+		"no channel matches":  {apps.Endpoint{Events: allNames, ChannelPrefix: "private-"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

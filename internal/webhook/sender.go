@@ -3,9 +3,9 @@ package webhook
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -20,6 +20,10 @@ const (
 	drainTime  = time.Second
 	keptBytes  = 512
 )
+
+// mostIdle bounds the connections to one host that are kept for the next
+// attempts: as many as one endpoint may have in use.
+const mostIdle = 256
 
 // Outcome is how an attempt ended; it is also the label of its metric.
 type Outcome string
@@ -74,12 +78,12 @@ func newTransport(o Options) *http.Transport {
 	return &http.Transport{
 		Proxy:                  nil, // one from the environment would dial for us, past the guard
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        o.Trust.config(),
 		TLSHandshakeTimeout:    o.Timeout,
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 		DisableCompression:     true,
-		MaxIdleConnsPerHost:    maxInFlight,
+		MaxIdleConnsPerHost:    mostIdle,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: drainBytes,
 	}
@@ -124,12 +128,11 @@ func (s *sender) request(ctx context.Context, p *Payload) (*http.Request, error)
 		return nil, errors.New("webhook url cannot be parsed") // the error would quote it
 	}
 	// Exactly these spellings, which are also Go's canonical form (§8.1).
-	req.Header = http.Header{
-		"Content-Type":       {"application/json"},
-		"User-Agent":         {s.userAgent},
-		"X-Pusher-Key":       {p.Key},
-		"X-Pusher-Signature": {p.Signature},
-	}
+	req.Header = http.Header{"User-Agent": {s.userAgent}}
+	maps.Copy(req.Header, p.header)
+	req.Header["Content-Type"] = []string{"application/json"}
+	req.Header["X-Pusher-Key"] = []string{p.Key}
+	req.Header["X-Pusher-Signature"] = []string{p.Signature}
 	if user := req.URL.User; user != nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)

@@ -212,7 +212,7 @@ func TestTLSIsVerified(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := got.Load()
-			a := connectingSender(t, Options{RootCAs: c.roots}).post(t.Context(), samplePayload(server.URL))
+			a := connectingSender(t, Options{Trust: Trust{RootCAs: c.roots}}).post(t.Context(), samplePayload(server.URL))
 			if a.outcome != c.want {
 				t.Errorf("ended %s: %v, want %s", a.outcome, a.err, c.want)
 			}
@@ -267,7 +267,7 @@ func TestConnectionsAreShared(t *testing.T) {
 	known.AddCert(server.Certificate())
 
 	app := newApp("1", apps.Endpoint{URL: server.URL})
-	d := start(t, Options{Allow: loopback, RootCAs: known})
+	d := start(t, Options{Allow: loopback, Trust: Trust{RootCAs: known}})
 	emitOnNewChannels(d, app, 0, 1) // those that start together would all connect
 	awaitHTTP2(t, versions, 1)
 	emitOnNewChannels(d, app, 1, n)
