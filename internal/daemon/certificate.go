@@ -4,6 +4,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/pipesocket/pipesocketd/internal/config"
+	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
 // certificate is the TLS certificate in force; a reload replaces it.
@@ -30,4 +33,17 @@ func (c *certificate) read() (*tls.Certificate, error) {
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
+}
+
+// trustOf reads the files that webhooks go by as they are now.
+func trustOf(c config.Webhooks) (webhook.Trust, error) {
+	roots, err := c.RootCAs()
+	if err != nil {
+		return webhook.Trust{}, fmt.Errorf("load webhooks.ca_file: %w", err)
+	}
+	pair, err := c.ClientCertificate()
+	if err != nil {
+		return webhook.Trust{}, fmt.Errorf("load webhooks.client_cert_file: %w", err)
+	}
+	return webhook.Trust{RootCAs: roots, Certificate: pair}, nil
 }

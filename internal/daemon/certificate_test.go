@@ -3,8 +3,6 @@ package daemon
 import (
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,12 +15,9 @@ import (
 func writeCertificate(t *testing.T, files config.TLS) []byte {
 	t.Helper()
 	c := testkit.Certificate(t)
-	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, files.CertFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}))
-	writeFile(t, files.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	cert, key := testkit.PairPEM(t, c)
+	writeFile(t, files.CertFile, cert)
+	writeFile(t, files.KeyFile, key)
 	return c.Certificate[0]
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -70,7 +71,8 @@ type daemon struct {
 	sockets     *ws.Handler
 	api         http.Handler
 	reloads     *reloads
-	certificate *certificate // nil without TLS
+	certificate *certificate                      // nil without TLS
+	access      atomic.Pointer[httpapi.OpsAccess] // of the operations listener; replaced by a reload
 	ready       readiness
 
 	// set by open
@@ -99,7 +101,12 @@ func build(o Options) (*daemon, error) {
 			return nil, err
 		}
 	}
-	if d.webhooks, err = webhook.New(d.webhookOptions()); err != nil {
+	d.access.Store(accessOf(o.Config.Ops))
+	trust, err := trustOf(o.Config.Webhooks)
+	if err != nil {
+		return nil, err
+	}
+	if d.webhooks, err = webhook.New(d.webhookOptions(trust)); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
 	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks, Log: o.Log})
@@ -109,11 +116,16 @@ func build(o Options) (*daemon, error) {
 	return d, nil
 }
 
-func (d *daemon) webhookOptions() webhook.Options {
+func accessOf(c config.Ops) *httpapi.OpsAccess {
+	return &httpapi.OpsAccess{Token: c.Token, Require: c.RequireToken}
+}
+
+func (d *daemon) webhookOptions(trust webhook.Trust) webhook.Options {
 	c := d.o.Config.Webhooks
 	return webhook.Options{
 		Registry:   d.apps,
 		Allow:      c.AllowAddresses,
+		Trust:      trust,
 		GraceDelay: c.GraceDelay,
 		Timeout:    c.Timeout,
 		QueueBytes: c.QueueBytes,

@@ -100,6 +100,7 @@ func (d *daemon) opsServer() *http.Server {
 		Gatherer: d.metrics,
 		Pprof:    d.o.Config.Ops.Pprof,
 		Log:      d.o.Log,
+		Access:   func() httpapi.OpsAccess { return *d.access.Load() },
 	}))
 	s.WriteTimeout = 0 // profiles take as long as they are asked to
 	return s

@@ -125,9 +125,13 @@ func TestStartFailures(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 	for name, change := range map[string]func(*config.Config){
-		"open listen":     func(c *config.Config) { c.Listen = taken.Addr().String() },
-		"open ops.listen": func(c *config.Config) { c.Ops.Listen = taken.Addr().String() },
-		"tls.cert_file":   func(c *config.Config) { c.TLS = config.TLS{CertFile: "none", KeyFile: "none"} },
+		"open listen":      func(c *config.Config) { c.Listen = taken.Addr().String() },
+		"open ops.listen":  func(c *config.Config) { c.Ops.Listen = taken.Addr().String() },
+		"webhooks.ca_file": func(c *config.Config) { c.Webhooks.CAFile = "none" },
+		"webhooks.client_cert_file": func(c *config.Config) {
+			c.Webhooks.ClientCertFile, c.Webhooks.ClientKeyFile = "none", "none"
+		},
+		"tls.cert_file": func(c *config.Config) { c.TLS = config.TLS{CertFile: "none", KeyFile: "none"} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Run(t.Context(), options(change))

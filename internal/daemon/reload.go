@@ -10,8 +10,9 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/config"
 )
 
-// reload takes over the apps and the TLS certificate from the configuration as
-// it is now. Everything else needs a restart. On any fault all stays as it was.
+// reload takes over the apps, the files of the TLS certificate and of webhooks'
+// trust, and the access to the operations listener from the configuration as it
+// is now. Everything else needs a restart. On any fault all stays as it was.
 func (d *daemon) reload() {
 	if d.o.Reload == nil {
 		d.o.Log.Warn("reload ignored: this server has no configuration file")
@@ -45,15 +46,22 @@ func (d *daemon) tryReload() error {
 			return err
 		}
 	}
+	trust, err := trustOf(next.Webhooks)
+	if err != nil {
+		return err
+	}
 	if len(next.Apps) > 0 { // otherwise the app made at the start stays
 		if err := d.apps.Replace(next.BuildApps()...); err != nil {
 			return err
 		}
 		d.hub.Reconfigure()
 	}
+	// Last, so that a fault leaves all of it as it was.
 	if d.certificate != nil {
-		d.certificate.current.Store(pair) // last, so that a fault leaves it as it was
+		d.certificate.current.Store(pair)
 	}
+	d.webhooks.Renew(trust)
+	d.access.Store(accessOf(next.Ops))
 	return nil
 }
 

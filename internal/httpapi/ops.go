@@ -20,6 +20,12 @@ type OpsOptions struct {
 	Gatherer prometheus.Gatherer // required
 	Pprof    bool                // serve /debug/pprof/
 	Log      *slog.Logger        // nil: nothing is logged
+
+	// Access tells who may do what at this moment; nil: the zero OpsAccess.
+	Access func() OpsAccess
+	// API serves everything below /api/, for those who may; nil: nothing is there.
+	// It sees whole paths, and requests that have been let in.
+	API http.Handler
 }
 
 const opsIndex = `pipesocketd operations listener
@@ -29,29 +35,47 @@ const opsIndex = `pipesocketd operations listener
 /metrics  Prometheus metrics
 `
 
-// NewOps returns the handler of the operations listener. It authenticates
-// nobody, so its listener must not be reachable by strangers.
+// NewOps returns the handler of the operations listener. What shows or changes
+// more than figures is below /api/ and guarded by [OpsAccess]; everything else is
+// open unless that requires the token, so the listener must not be reachable by
+// strangers. /live and /ready answer anybody, for probes, but without the token
+// /ready then gives no reasons.
 func NewOps(o OpsOptions) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	index := opsIndex
+	if o.Access == nil {
+		o.Access = func() OpsAccess { return OpsAccess{} }
+	}
+	if o.API == nil {
+		o.API = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeError(w, errNotFound) })
+	}
+	guard := opsGuard{o.Access}
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead) // some probes ask that way
+	r.Get("/live", text("ok\n"))
+	r.Get("/ready", ready(o.Ready, guard.mayRead))
+	r.Handle("/api/*", guard.api(o.API))
+	r.Group(func(r chi.Router) {
+		r.Use(guard.rest)
+		routeFigures(r, o)
+	})
+	return r
+}
+
+func routeFigures(r chi.Router, o OpsOptions) {
+	index := opsIndex
 	if o.Pprof {
 		index += "/debug/pprof/  profiles\n"
 		routePprof(r)
 	}
 	r.Get("/", text(index))
-	r.Get("/live", text("ok\n"))
-	r.Get("/ready", ready(o.Ready))
 	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		ErrorLog:            gatherLog{o.Log},
 		ErrorHandling:       promhttp.ContinueOnError,
 		EnableOpenMetrics:   true,
 		MaxRequestsInFlight: 4, // a scrape reads every app; more at once help nobody
 	}))
-	return r
 }
 
 func routePprof(r chi.Router) {
@@ -77,11 +101,14 @@ type readiness struct {
 	Reasons []string `json:"reasons,omitempty"`
 }
 
-func ready(reasons func() []string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
+func ready(reasons func() []string, detailed func(*http.Request) bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		status, answer := http.StatusOK, readiness{Status: "ready"}
 		if why := reasons(); len(why) > 0 {
-			status, answer = http.StatusServiceUnavailable, readiness{Status: "not ready", Reasons: why}
+			status, answer.Status = http.StatusServiceUnavailable, "not ready"
+			if detailed(r) {
+				answer.Reasons = why
+			}
 		}
 		body, err := json.Marshal(answer)
 		if err != nil { // strings only
