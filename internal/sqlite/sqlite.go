@@ -20,7 +20,7 @@ const busyTimeout = 5 * time.Second
 // Open opens the database in a file, makes it if there is none, and brings it to
 // the newest schema: schema[n] is the SQL that leads from version n to n+1, in
 // one transaction. Steps that have been released must not be changed. A database
-// of a newer version than len(schema) is refused.
+// of a newer version than len(schema), or of another program, is refused.
 //
 // The directory must exist. The file gets the permissions 0600: it holds what
 // users have sent.
@@ -74,10 +74,29 @@ func migrate(ctx context.Context, db *sql.DB, schema []string) error {
 	if version > len(schema) {
 		return fmt.Errorf("it has version %d, and this release knows versions up to %d", version, len(schema))
 	}
+	if err := checkEmpty(ctx, db, version); err != nil {
+		return err
+	}
 	for ; version < len(schema); version++ {
 		if err := step(ctx, db, schema[version], version+1); err != nil {
 			return fmt.Errorf("change to version %d: %w", version+1, err)
 		}
+	}
+	return nil
+}
+
+// checkEmpty refuses a database that has content and no version: it is of another
+// program.
+func checkEmpty(ctx context.Context, db *sql.DB, version int) error {
+	if version > 0 {
+		return nil
+	}
+	var tables int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+		return err
+	}
+	if tables > 0 {
+		return errors.New("it belongs to another program")
 	}
 	return nil
 }

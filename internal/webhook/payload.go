@@ -25,6 +25,8 @@ type Payload struct {
 	Body      []byte
 	Channels  []uint64 // hashes of the channels of Body, each once (see hashChannel)
 
+	Seq int64 // number of its last event in the Journal; 0 without one
+
 	ID int64 // given by the queue that takes it, and unique in it
 
 	// Owned by the lane.

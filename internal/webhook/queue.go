@@ -41,8 +41,15 @@ type QueueSpec struct {
 	App      apps.ID
 	URL      string
 	Nth      int    // distinguishes endpoints of one app with the same URL
+	Label    string // the URL without credentials and query
 	MaxBytes int    // of bodies waiting
 	Wake     func() // makes the lane look again; never blocks
+
+	// Reseal seals a payload anew, as of now: an operator wants it delivered long
+	// after it was made. Dropped tells of payloads that Put does not return: those
+	// that had to go at another moment. Only the lane's calls of the queue call them.
+	Reseal  func(p *Payload)
+	Dropped func(reason DropReason, events int)
 }
 
 // Turn is a set of kinds of attempts.

@@ -1,0 +1,80 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/webhook"
+)
+
+// One load reads at most so much, as commits wait for it.
+const (
+	loadBytes = 1 << 20
+	loadCount = 2048
+)
+
+// serve loads what queues have asked for.
+func (w *writer) serve() {
+	w.j.mu.Lock()
+	asking := w.j.asking
+	w.j.asking = nil
+	w.j.mu.Unlock()
+	for _, q := range asking {
+		q.mu.Lock()
+		s := *q.request
+		q.mu.Unlock()
+		entries, rest, err := w.read(q, s)
+		if err != nil {
+			w.j.o.Log.Error("webhooks cannot be read from disk; they wait, later ones go on", "error", err)
+			w.house.unread = true
+		}
+		q.send(message{loaded: entries, rest: rest, failed: err != nil})
+	}
+}
+
+// read reads the beginning of a span and tells whether there is more.
+func (w *writer) read(q *queue, s span) (entries []*entry, rest bool, err error) {
+	if w.conn == nil {
+		if err := w.reconnect(); err != nil {
+			return nil, false, err
+		}
+	}
+	rows, err := w.text.load.QueryContext(context.Background(), q.endpoint.id, s.first, s.last, loadCount)
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() { _ = rows.Close() }()
+	most := min(loadBytes, w.j.o.WindowBytes/2)
+	for bytes := 0; rows.Next(); {
+		e, err := scanPayload(rows, q)
+		if err != nil {
+			return nil, false, err
+		}
+		entries = append(entries, e)
+		if bytes += e.size; bytes >= most {
+			return entries, true, nil
+		}
+	}
+	return entries, len(entries) == loadCount, rows.Err()
+}
+
+func scanPayload(rows *sql.Rows, q *queue) (*entry, error) {
+	p := &webhook.Payload{App: q.spec.App, URL: q.spec.URL}
+	e := &entry{endpoint: q.endpoint, p: p, row: Waiting}
+	var channels []byte
+	var due int64
+	if err := rows.Scan(&e.id, &e.place, &p.TimeMS, &p.Events, &p.Key, &p.Signature, &channels, &p.Body,
+		&p.Failures, &due); err != nil {
+		return nil, err
+	}
+	p.ID = e.id
+	p.Channels = decodeHashes(channels)
+	if p.Failures > 0 {
+		p.Due = time.UnixMilli(due)
+		e.retry = true
+	}
+	e.size = len(p.Body)
+	e.committed.Store(true)
+	return e, nil
+}
