@@ -14,6 +14,7 @@ import (
 type event struct {
 	json     []byte
 	channel  uint64 // hash of its name
+	seq      int64  // its number in the journal, 0 without one
 	app      *apps.App
 	batching bool
 }
@@ -25,6 +26,7 @@ type batch struct {
 	channels []uint64 // one per event; reused
 	count    int
 	app      *apps.App // of the newest event
+	seq      int64     // likewise
 	due      time.Time // when the batch is sealed at the latest
 }
 
@@ -43,7 +45,7 @@ func (b *batch) add(e event, now time.Time, wait time.Duration) {
 	}
 	b.events = append(b.events, e.json...)
 	b.channels = append(b.channels, e.channel)
-	b.app = e.app
+	b.app, b.seq = e.app, e.seq
 	b.count++
 }
 

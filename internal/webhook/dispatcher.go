@@ -34,7 +34,7 @@ type Options struct {
 	Resolver  *net.Resolver     // nil: the system's
 	Trust     Trust             // until Renew
 	Transport http.RoundTripper // instead of the guarded one, which Allow, Resolver and Trust are for
-	OpenQueue OpenQueue         // nil: queues in memory
+	Journal   Journal           // nil: nothing outlives the process
 	Attempts  AttemptLog        // is told of each attempt; nil: nobody is
 }
 
@@ -46,9 +46,6 @@ func (o Options) withDefaults() Options {
 	o.MaxHeld = cmp.Or(o.MaxHeld, 1_000_000)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.OpenQueue == nil {
-		o.OpenQueue = func(s QueueSpec) Queue { return newMemoryQueue(s.MaxBytes) }
 	}
 	if o.Transport == nil {
 		o.Transport = newRenewable(o)
@@ -105,6 +102,7 @@ func New(o Options) (*Dispatcher, error) {
 	if err := d.openRegistered(); err != nil {
 		return nil, err
 	}
+	d.restoreEdges()
 	if o.Metrics != nil {
 		if err := d.metrics.register(o.Metrics); err != nil {
 			return nil, fmt.Errorf("register webhook metrics: %w", err)
@@ -154,10 +152,18 @@ func (d *Dispatcher) Emit(n hub.Notice) {
 // forward is for notices that were held back: settings may have changed since.
 func (d *Dispatcher) forward(n hub.Notice) { d.forwardTo(d.routesOf(n.App), n) }
 
-// forwardTo hands a notice to the lanes of the endpoints that select it. One
-// encoding serves all of them.
+// forwardTo lets a notice out: to the journal if there is one, and to the lanes.
 func (d *Dispatcher) forwardTo(r *routes, n hub.Notice) {
-	e := event{app: n.App, channel: hashChannel(n.Channel)}
+	if d.options.Journal == nil {
+		d.hand(r, n, event{app: n.App, channel: hashChannel(n.Channel)})
+		return
+	}
+	d.keep(r, n)
+}
+
+// hand gives a notice to the lanes of the endpoints that select it. One encoding
+// serves all of them.
+func (d *Dispatcher) hand(r *routes, n hub.Notice, e event) {
 	name := setOf(n.Name)
 	for i := range r.to {
 		to := &r.to[i]
@@ -258,7 +264,8 @@ func (d *Dispatcher) refuse() {
 // Close takes no further notices, seals at once what is waiting for a delay or
 // a batch, and waits until all is delivered or given up, or until ctx ends; then
 // attempts in flight are abandoned. All goroutines have ended when it returns.
-// The error tells how much was left undelivered.
+// The error tells how much was left undelivered and is lost. With a journal, what
+// cannot be delivered at once is left to the next process.
 func (d *Dispatcher) Close(ctx context.Context) error {
 	d.finish.Do(func() {
 		d.refuse()
@@ -286,14 +293,18 @@ func (d *Dispatcher) await(ctx context.Context) {
 }
 
 func (d *Dispatcher) countLeft() error {
-	left := 0
+	left, kept := 0, 0
 	for _, l := range d.lanes {
-		left += l.left()
+		l, k := l.left()
+		left, kept = left+l, kept+k
 	}
-	if left == 0 {
+	if kept > 0 {
+		d.options.Log.Info("webhooks wait for the next start", "events", kept)
+	}
+	if left == kept {
 		return nil
 	}
-	return fmt.Errorf("stop webhooks: %d events left undelivered", left)
+	return fmt.Errorf("stop webhooks: %d events left undelivered", left-kept)
 }
 
 // current returns the app's settings of this moment: a connection may keep

@@ -1,7 +1,12 @@
 package webhook
 
 import (
+	"cmp"
+	"slices"
+	"time"
+
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
@@ -66,4 +71,94 @@ type UnsealedEvent struct {
 	Seq     int64
 	Channel uint64
 	JSON    []byte
+}
+
+// openQueue opens the queue of a lane and tells whether it outlives the process.
+func (d *Dispatcher) openQueue(l *lane, spec QueueSpec) (q Queue, durable bool) {
+	if d.options.Journal == nil || l.fault != nil { // nothing comes out of a faulty one
+		return newMemoryQueue(spec.MaxBytes), false
+	}
+	return d.options.Journal.OpenQueue(spec), true
+}
+
+// keep hands a notice to the journal and to the lanes, so that no other notice
+// comes between.
+func (d *Dispatcher) keep(r *routes, n hub.Notice) {
+	e := event{app: n.App, channel: hashChannel(n.Channel), json: appendNotice(make([]byte, 0, noticeSize(n)), n)}
+	d.options.Journal.Record(r.record(n, e), func(seq int64) {
+		e.seq = seq
+		d.hand(r, n, e)
+	})
+}
+
+// record returns what a notice changes, if it is let out.
+func (r *routes) record(n hub.Notice, e event) Record {
+	record := Record{}
+	switch {
+	case rises(n.Name):
+		record.Edge, record.Change = edgeOf(n), GoesOn
+	case falls(n.Name):
+		record.Edge, record.Change = edgeOf(n), GoesOff
+	}
+	name := setOf(n.Name)
+	for i := range r.to {
+		if to := &r.to[i]; to.lane.durable && to.selects(name, n.Channel) {
+			record.Events = append(record.Events, RecordedEvent{Queue: to.lane.queue, Channel: e.channel, JSON: e.json})
+		}
+	}
+	return record
+}
+
+// restore puts events back that an earlier process has not sealed.
+func (l *lane) restore(app *apps.App, batching bool) {
+	q, ok := l.queue.(DurableQueue)
+	if !ok {
+		return
+	}
+	for _, e := range q.Unsealed() {
+		l.intake.put(event{json: e.JSON, channel: e.Channel, seq: e.Seq, app: app, batching: batching})
+	}
+}
+
+// reseal seals a payload as of now, with the key of now.
+func (l *lane) reseal(p *Payload) {
+	s := l.settings.Load()
+	fresh := p.resealed(l.signer(s.app, s.SigningKey), time.Now())
+	p.Key, p.Signature, p.TimeMS, p.Body = fresh.Key, fresh.Signature, fresh.TimeMS, fresh.Body
+}
+
+// restoreEdges takes everything that earlier processes have told to be on as
+// going off now: all connections have ended. Those that return within the delay
+// cancel that, so that edges alternate over restarts too. Members leave before
+// their channels (§8.4).
+func (d *Dispatcher) restoreEdges() {
+	if d.options.Journal == nil {
+		return
+	}
+	told := d.options.Journal.Told()
+	slices.SortStableFunc(told, func(a, b Edge) int { return cmp.Compare(rank(a), rank(b)) })
+	for _, e := range told {
+		if n := fallOf(e, d.appOf(e.App)); d.routesOf(n.App).want(n) {
+			d.grace.fall(n)
+		} else {
+			d.forward(n) // nobody wants to know any more
+		}
+	}
+}
+
+func rank(e Edge) int {
+	if e.Member {
+		return 0
+	}
+	return 1
+}
+
+// appOf returns an app by its id; one without endpoints if it is no longer there.
+func (d *Dispatcher) appOf(id apps.ID) *apps.App {
+	if d.options.Registry != nil {
+		if app := d.options.Registry.ByID(id); app != nil {
+			return app
+		}
+	}
+	return &apps.App{ID: id}
 }

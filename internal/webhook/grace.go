@@ -6,7 +6,6 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/hub"
-	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // releaseChunk is how many held notices leave under one hold of the mutex, so
@@ -25,42 +24,37 @@ type grace struct {
 
 	mu             sync.Mutex
 	closed         bool
-	held           map[edge]*heldNotice
+	held           map[Edge]*heldNotice
 	oldest, newest *heldNotice
 }
 
-// edge names what goes on and off: a channel, or a user on a channel.
-type edge struct {
-	app     apps.ID
-	channel protocol.ChannelName
-	user    string
-	member  bool
+func edgeOf(n hub.Notice) Edge {
+	member := n.Name == hub.MemberAdded || n.Name == hub.MemberRemoved
+	return Edge{App: n.App.ID, Channel: n.Channel, UserID: n.UserID, Member: member}
 }
 
-func edgeOf(n hub.Notice) edge {
-	member := n.Name == hub.MemberAdded || n.Name == hub.MemberRemoved
-	return edge{app: n.App.ID, channel: n.Channel, user: n.UserID, member: member}
+// fallOf returns the notice that an edge has gone off.
+func fallOf(e Edge, app *apps.App) hub.Notice {
+	n := hub.Notice{App: app, Name: hub.ChannelVacated, Channel: e.Channel}
+	if e.Member {
+		n.Name, n.UserID = hub.MemberRemoved, e.UserID
+	}
+	return n
 }
 
 // heldNotice is one element of the list of held notices, oldest first. It keeps
 // of a notice only what the two falling edges have: a million may be held.
 type heldNotice struct {
-	edge       edge
+	edge       Edge
 	app        *apps.App
 	due        time.Time
 	prev, next *heldNotice
 }
 
-func (h *heldNotice) notice() hub.Notice {
-	n := hub.Notice{App: h.app, Name: hub.ChannelVacated, Channel: h.edge.channel}
-	if h.edge.member {
-		n.Name, n.UserID = hub.MemberRemoved, h.edge.user
-	}
-	return n
-}
+func (h *heldNotice) notice() hub.Notice { return fallOf(h.edge, h.app) }
 
 func newGrace(delay time.Duration, limit int, m *metrics, forward func(hub.Notice)) *grace {
-	return &grace{delay: delay, limit: limit, metrics: m, forward: forward, held: make(map[edge]*heldNotice)}
+	return &grace{delay: delay, limit: limit, metrics: m, forward: forward, held: make(map[Edge]*heldNotice)}
 }
 
 // rise takes a rising edge and reports whether it is settled: either it cancels

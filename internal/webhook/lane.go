@@ -15,6 +15,9 @@ import (
 // attempts are looked after.
 const sealChunk = 256
 
+// maxIntake bounds the bytes of events that wait to be sealed.
+const maxIntake = 64 << 20
+
 // laneKey names an endpoint of an app.
 type laneKey struct {
 	app apps.ID
@@ -46,6 +49,7 @@ type lane struct {
 	more     bool // the intake holds more than was taken
 	batch    batch
 	queue    Queue
+	durable  bool // the queue is the journal's
 	attempts sync.WaitGroup
 	inFlight int
 	retrying int   // of those in flight
@@ -69,12 +73,13 @@ func newLane(d *Dispatcher, key laneKey) *lane {
 		history: d.options.Attempts,
 		wake:    make(chan struct{}, 1),
 		results: make(chan attempt, 32), // attempts seldom wait for the lane
-		intake:  intake{maxBytes: d.options.QueueBytes},
+		intake:  intake{maxBytes: min(d.options.QueueBytes, maxIntake)},
 		report:  reporter{log: log},
 	}
 	l.share.wake = l.signal
-	l.queue = d.options.OpenQueue(QueueSpec{
-		App: key.app, URL: key.url, Nth: key.nth, MaxBytes: d.options.QueueBytes, Wake: l.signal,
+	l.queue, l.durable = d.openQueue(l, QueueSpec{
+		App: key.app, URL: key.url, Nth: key.nth, Label: label, MaxBytes: d.options.QueueBytes,
+		Wake: l.signal, Reseal: l.reseal, Dropped: l.drop,
 	})
 	return l
 }
@@ -157,18 +162,28 @@ func (l *lane) tell(now time.Time) {
 	l.report.down(l.breaker.open, now)
 }
 
+// idle reports whether a closed lane has nothing left to do. In a durable queue
+// what cannot be attempted now is left to the next process.
 func (l *lane) idle() bool {
-	return l.closed && !l.more && l.batch.count == 0 && l.inFlight == 0 && l.queue.Waiting().Payloads == 0
+	if !l.closed || l.more || l.batch.count > 0 || l.inFlight > 0 {
+		return false
+	}
+	w := l.queue.Waiting()
+	return w.Payloads == 0 || l.durable && (l.breaker.open || !w.First && !w.Soon)
 }
 
-// left returns how many events were not delivered and counts them as dropped.
-// To be called once, after run has ended or when it will not start.
-func (l *lane) left() int {
+// left returns how many events were not delivered, and how many of them are kept
+// for the next process. It counts the others as dropped. To be called once, after
+// run has ended or when it will not start.
+func (l *lane) left() (left, kept int) {
 	_, dropped, _, _ := l.intake.take(nil)
 	l.metrics.drop(DropOverflow, dropped)
-	left := l.intake.len() + l.batch.count + l.queue.Waiting().Events
+	left = l.intake.len() + l.batch.count + l.queue.Waiting().Events
+	if l.durable {
+		return left, left
+	}
 	l.metrics.drop(DropStopped, left)
-	return left
+	return left, 0
 }
 
 // takeIn moves events from the intake into the batch, and sealed batches into
@@ -204,7 +219,7 @@ func (l *lane) join(e event, now time.Time) {
 func (l *lane) seal(now time.Time) {
 	pair := l.signer(l.batch.app, l.settings.Load().SigningKey)
 	p := seal(l.key, pair, now.UnixMilli(), l.batch.events, l.batch.count)
-	p.Channels = l.batch.distinct()
+	p.Channels, p.Seq = l.batch.distinct(), l.batch.seq
 	l.batch.reset()
 	l.put(p)
 }

@@ -32,10 +32,6 @@ type Queue interface {
 	Waiting() Backlog
 }
 
-// OpenQueue opens the queue of an endpoint. What an earlier process left in it
-// is delivered first.
-type OpenQueue func(QueueSpec) Queue
-
 // QueueSpec says for which endpoint a queue is.
 type QueueSpec struct {
 	App      apps.ID
@@ -68,6 +64,7 @@ type Backlog struct {
 	First  bool      // a payload that nothing holds back waits for its first attempt
 	Retry  time.Time // the earliest Due of other such payloads, zero if there are none
 	Oldest time.Time // when the oldest payload was sealed, zero if none waits
+	Soon   bool      // there will be a payload to hand out without anyone's doing
 }
 
 // memoryQueue is a Queue that ends with the process.

@@ -98,8 +98,7 @@ func (d *Dispatcher) makeRoutes(app *apps.App) *routes {
 	for _, endpoint := range app.Webhooks {
 		key := laneKey{app: app.ID, url: endpoint.URL, nth: seen[endpoint.URL]}
 		seen[endpoint.URL]++
-		to := d.newRouteLocked(key, endpoint)
-		to.lane.configure(app, endpoint) // a new one is not started before d.mu is free
+		to := d.newRouteLocked(key, app, endpoint)
 		r.to = append(r.to, to)
 	}
 	d.routes.Delete(d.routed[app.ID])
@@ -108,7 +107,7 @@ func (d *Dispatcher) makeRoutes(app *apps.App) *routes {
 	return r
 }
 
-func (d *Dispatcher) newRouteLocked(key laneKey, endpoint apps.Endpoint) route {
+func (d *Dispatcher) newRouteLocked(key laneKey, app *apps.App, endpoint apps.Endpoint) route {
 	r := route{
 		prefix:   endpoint.ChannelPrefix,
 		suffix:   endpoint.ChannelSuffix,
@@ -124,12 +123,16 @@ func (d *Dispatcher) newRouteLocked(key laneKey, endpoint apps.Endpoint) route {
 			r.names = 0 // rather nothing than everything
 		}
 	}
-	if r.lane == nil {
-		r.lane = newLane(d, key)
-		d.lanes[key] = r.lane
-		d.unstarted = append(d.unstarted, r.lane)
-		d.signal()
+	if r.lane != nil {
+		r.lane.configure(app, endpoint)
+		return r
 	}
+	r.lane = newLane(d, key)
+	r.lane.configure(app, endpoint)
+	r.lane.restore(app, endpoint.Batching)
+	d.lanes[key] = r.lane
+	d.unstarted = append(d.unstarted, r.lane)
+	d.signal()
 	return r
 }
 

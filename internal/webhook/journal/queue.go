@@ -186,6 +186,7 @@ func (q *queue) Waiting() webhook.Backlog {
 	q.fill()
 	b := q.window.Waiting()
 	b.Payloads, b.Events, b.Bytes = q.counts.Payloads, q.counts.Events, q.counts.Bytes
+	b.Soon = q.loading || len(q.pending) > 0
 	return b
 }
 
