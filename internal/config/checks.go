@@ -73,6 +73,15 @@ func checkProtocol(value any) string {
 	return ""
 }
 
+var queueLimits = fmt.Sprintf("0, or %d to %d", leastBytes, diskBytes)
+
+func checkQueueBytes(value any) string {
+	if v := value.(int); v != 0 && (v < leastBytes || v > diskBytes) {
+		return fmt.Sprintf("must be %s, not %d", queueLimits, v)
+	}
+	return ""
+}
+
 func checkActivityTimeout(value any) string {
 	if v := value.(time.Duration); v < time.Second || v > longest || v%time.Second != 0 {
 		return "must be whole seconds, 1s to 24h, not " + durationText(v)

@@ -16,6 +16,7 @@ type Config struct {
 	Mount                     string         `mapstructure:"mount"`
 	TLS                       TLS            `mapstructure:"tls"`
 	Ops                       Ops            `mapstructure:"ops"`
+	DataDir                   string         `mapstructure:"data_dir"`
 	DrainWindow               time.Duration  `mapstructure:"drain_window"`
 	Development               bool           `mapstructure:"development"`
 	TrustedProxies            []netip.Prefix `mapstructure:"trusted_proxies"`
@@ -80,10 +81,30 @@ type Webhooks struct {
 	AllowAddresses []netip.Prefix `mapstructure:"allow_addresses"`
 	GraceDelay     time.Duration  `mapstructure:"grace_delay"`
 	Timeout        time.Duration  `mapstructure:"timeout"`
-	QueueBytes     int            `mapstructure:"queue_bytes"`
-	CAFile         string         `mapstructure:"ca_file"`
-	ClientCertFile string         `mapstructure:"client_cert_file"`
-	ClientKeyFile  string         `mapstructure:"client_key_file"`
+	QueueBytes     int            `mapstructure:"queue_bytes"` // 0: see QueueLimit
+
+	// With a data directory only.
+	TotalBytes   int           `mapstructure:"total_bytes"`
+	QueueAge     time.Duration `mapstructure:"queue_age"`
+	DeadBytes    int           `mapstructure:"dead_bytes"`
+	KeepDead     time.Duration `mapstructure:"keep_dead"`
+	KeepAttempts time.Duration `mapstructure:"keep_attempts"`
+
+	CAFile         string `mapstructure:"ca_file"`
+	ClientCertFile string `mapstructure:"client_cert_file"`
+	ClientKeyFile  string `mapstructure:"client_key_file"`
+}
+
+// QueueLimit returns how many bytes of payloads may wait for one receiver: on
+// disk there is more room than in memory.
+func (c *Config) QueueLimit() int {
+	switch {
+	case c.Webhooks.QueueBytes > 0:
+		return c.Webhooks.QueueBytes
+	case c.DataDir != "":
+		return 1 << 30
+	}
+	return 64 << 20
 }
 
 // Values of the enumerated settings.
@@ -126,7 +147,12 @@ func Defaults() *Config {
 		Webhooks: Webhooks{
 			GraceDelay: 3 * time.Second,
 			Timeout:    10 * time.Second,
-			QueueBytes: 64 << 20,
+
+			TotalBytes:   1 << (30 + 2*(^uint(0)>>63)), // 4 GiB, or 1 GiB where an int has 32 bits
+			QueueAge:     72 * time.Hour,
+			DeadBytes:    256 << 20,
+			KeepDead:     7 * 24 * time.Hour,
+			KeepAttempts: 24 * time.Hour,
 		},
 	}
 }

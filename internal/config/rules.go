@@ -6,9 +6,13 @@ import "time"
 const (
 	leastBytes = 1 << 10
 	mostBytes  = 1 << 30
+	// In a data directory: 1 TiB, or 1 GiB where an int has 32 bits.
+	diskBytes = 1 << (30 + 10*(^uint(0)>>63))
 
 	shortest = time.Millisecond
 	longest  = 24 * time.Hour
+
+	longestKept = 90 * 24 * time.Hour
 )
 
 // rules holds one entry for every key of Config.
@@ -26,6 +30,7 @@ var rules = map[string]rule{
 	"ops.token": text("What requests below `/api/` of the operations listener have to send as `Authorization: Bearer …`. Empty: they are taken from this machine only.",
 		opsAccessLimits, checkToken),
 	"ops.require_token": anything("Demand `ops.token` for everything else on the operations listener too, but `/live` and `/ready`."),
+	"data_dir":          anything("Directory for what outlives the process: with one, webhooks that wait are kept on disk. It is made if it is missing, holds what users have sent, and serves one process at a time. Empty: everything is in memory."),
 	"drain_window": span("Time over which open connections are closed on a graceful stop, so that clients do not all return at once.",
 		0, time.Hour),
 	"development": anything("Explain signature mismatches in 401 answers: the text that was to be signed, never the secret. Implied by the development app."),
@@ -65,8 +70,16 @@ var rules = map[string]rule{
 	},
 	"webhooks.grace_delay": span("Wait before `channel_vacated` and `member_removed`, which a return within it cancels. 0 sends them at once.",
 		0, time.Minute),
-	"webhooks.timeout":          span("Time for one delivery attempt.", shortest, 2*time.Minute),
-	"webhooks.queue_bytes":      number("Payloads waiting for one receiver; beyond it the oldest are dropped and counted.", leastBytes, mostBytes),
+	"webhooks.timeout": span("Time for one delivery attempt.", shortest, 2*time.Minute),
+	"webhooks.queue_bytes": {
+		meaning: "Payloads waiting for one receiver; beyond it the oldest are given up and counted. 0 is 64 MiB, or 1 GiB with `data_dir`.",
+		limits:  queueLimits, check: checkQueueBytes,
+	},
+	"webhooks.total_bytes":      number("With `data_dir`: payloads waiting for all receivers together; beyond it the oldest of the longest queue are given up.", leastBytes, diskBytes),
+	"webhooks.queue_age":        span("With `data_dir`: how long a payload waits at most, whatever `retry_for` says, and also for a receiver that was taken out of the configuration.", time.Minute, longestKept),
+	"webhooks.dead_bytes":       number("With `data_dir`: payloads that were given up and are kept for `pipesocketd webhooks replay`; beyond it the oldest are deleted.", leastBytes, diskBytes),
+	"webhooks.keep_dead":        span("With `data_dir`: how long those are kept.", time.Minute, longestKept),
+	"webhooks.keep_attempts":    span("With `data_dir`: how long it is remembered how attempts ended, 200,000 of them at most.", time.Minute, longestKept),
 	"webhooks.ca_file":          anything("PEM file with certificates of authorities that receivers may have theirs from, beside the authorities that the system trusts."),
 	"webhooks.client_cert_file": anything("PEM file with the certificate chain that is shown to receivers which ask for one. Given with `webhooks.client_key_file` or not at all."),
 	"webhooks.client_key_file":  anything("PEM file with the private key of `webhooks.client_cert_file`."),

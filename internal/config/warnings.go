@@ -28,7 +28,7 @@ func (c *Config) Warnings() []string {
 		for j, webhook := range app.Webhooks {
 			at := index(path+".webhooks", j)
 			events := at + ".events"
-			if webhook.Batching && webhook.BatchBytes > c.Webhooks.QueueBytes {
+			if webhook.Batching && webhook.BatchBytes > c.QueueLimit() {
 				found.add(at+".batch_bytes", "", "is more than webhooks.queue_bytes lets wait")
 			}
 			if len(webhook.Headers) > 0 && readableOnTheWay(webhook.URL) {

@@ -35,7 +35,7 @@ func TestReloadOfCertificate(t *testing.T) {
 	next := "second"
 	o := options(func(c *config.Config) { withApp(c, "first").TLS = files })
 	o.Reload = func() (*config.Config, error) { return withApp(config.Defaults(), next), nil }
-	d, err := build(o)
+	d, err := build(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,12 +43,12 @@ type Options struct {
 // says why the server could not start, which part failed, or what went wrong in
 // stopping.
 func Run(ctx context.Context, o Options) error {
-	d, err := build(o)
+	d, err := build(ctx, o)
 	if err != nil {
 		return err
 	}
 	if err := d.open(ctx); err != nil {
-		return err
+		return errors.Join(err, d.closeData())
 	}
 	// From before the ready line to the end: an unexpected SIGHUP ends a process.
 	hangup, ignoreHangup := notifyHangup()
@@ -66,6 +66,7 @@ type daemon struct {
 	credentials config.Credentials
 	apps        *apps.Registry
 	metrics     *prometheus.Registry
+	data        *data // nil without a data directory
 	webhooks    *webhook.Dispatcher
 	hub         *hub.Hub
 	sockets     *ws.Handler
@@ -82,9 +83,15 @@ type daemon struct {
 	running sync.WaitGroup // servers and background parts
 }
 
-// build makes every part; nothing runs yet.
-func build(o Options) (*daemon, error) {
+// build makes every part; nothing runs yet but what keeps the data directory,
+// which close ends.
+func build(ctx context.Context, o Options) (_ *daemon, err error) {
 	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 4)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.closeData())
+		}
+	}()
 	for _, warning := range o.Config.Warnings() {
 		o.Log.Warn("configuration", "warning", warning)
 	}
@@ -106,6 +113,13 @@ func build(o Options) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Config.DataDir != "" {
+		if d.data, err = openData(ctx, o, d.metrics); err != nil {
+			return nil, err
+		}
+	} else if d.sendsWebhooks() {
+		o.Log.Warn("webhooks are kept in memory only: a crash loses those that wait (data_dir is not set)")
+	}
 	if d.webhooks, err = webhook.New(d.webhookOptions(trust)); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
@@ -122,17 +136,21 @@ func accessOf(c config.Ops) *httpapi.OpsAccess {
 
 func (d *daemon) webhookOptions(trust webhook.Trust) webhook.Options {
 	c := d.o.Config.Webhooks
-	return webhook.Options{
+	o := webhook.Options{
 		Registry:   d.apps,
 		Allow:      c.AllowAddresses,
 		Trust:      trust,
 		GraceDelay: c.GraceDelay,
 		Timeout:    c.Timeout,
-		QueueBytes: c.QueueBytes,
+		QueueBytes: d.o.Config.QueueLimit(),
 		UserAgent:  "pipesocketd/" + d.o.Version,
 		Log:        d.o.Log,
 		Metrics:    d.metrics,
 	}
+	if d.data != nil {
+		o.Journal, o.Attempts = d.data.webhooks, d.data.webhooks
+	}
+	return o
 }
 
 func (d *daemon) socketOptions(maxConnections int) ws.Options {

@@ -33,6 +33,7 @@ func (t *teardown) run() error {
 // start runs every part. The returned function stops them.
 func (d *daemon) start() (stop func() error) {
 	var undo teardown
+	undo.push(d.closeData)
 	undo.push(d.serveHTTP("ops", d.opsServer(), d.ops))
 
 	hubCtx, stopHub := context.WithCancel(context.Background())

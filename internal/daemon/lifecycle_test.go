@@ -24,7 +24,7 @@ func options(change func(*config.Config)) Options {
 
 // An orchestrator starts a server again only if it tells that it failed.
 func TestFailedPartIsTheErrorOfServing(t *testing.T) {
-	d, err := build(options(nil))
+	d, err := build(t.Context(), options(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

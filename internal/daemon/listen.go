@@ -97,6 +97,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 func (d *daemon) opsServer() *http.Server {
 	s := d.server(httpapi.NewOps(httpapi.OpsOptions{
 		Ready:    d.notReady,
+		Details:  d.details,
 		Gatherer: d.metrics,
 		Pprof:    d.o.Config.Ops.Pprof,
 		Log:      d.o.Log,

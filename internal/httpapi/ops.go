@@ -17,6 +17,7 @@ import (
 // OpsOptions are what the handler of the operations listener is made of.
 type OpsOptions struct {
 	Ready    func() []string     // reasons for not being ready, none when ready; required
+	Details  func() []string     // what else the operator should know; nil: nothing
 	Gatherer prometheus.Gatherer // required
 	Pprof    bool                // serve /debug/pprof/
 	Log      *slog.Logger        // nil: nothing is logged
@@ -39,7 +40,7 @@ const opsIndex = `pipesocketd operations listener
 // more than figures is below /api/ and guarded by [OpsAccess]; everything else is
 // open unless that requires the token, so the listener must not be reachable by
 // strangers. /live and /ready answer anybody, for probes, but without the token
-// /ready then gives no reasons.
+// /ready then gives neither reasons nor details.
 func NewOps(o OpsOptions) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -54,7 +55,7 @@ func NewOps(o OpsOptions) http.Handler {
 	r := chi.NewRouter()
 	r.Use(middleware.GetHead) // some probes ask that way
 	r.Get("/live", text("ok\n"))
-	r.Get("/ready", ready(o.Ready, guard.mayRead))
+	r.Get("/ready", ready(o, guard.mayRead))
 	r.Handle("/api/*", guard.api(o.API))
 	r.Group(func(r chi.Router) {
 		r.Use(guard.rest)
@@ -99,15 +100,20 @@ func text(body string) http.HandlerFunc {
 type readiness struct {
 	Status  string   `json:"status"`
 	Reasons []string `json:"reasons,omitempty"`
+	Details []string `json:"details,omitempty"`
 }
 
-func ready(reasons func() []string, detailed func(*http.Request) bool) http.HandlerFunc {
+func ready(o OpsOptions, detailed func(*http.Request) bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		status, answer := http.StatusOK, readiness{Status: "ready"}
-		if why := reasons(); len(why) > 0 {
+		why := o.Ready()
+		if len(why) > 0 {
 			status, answer.Status = http.StatusServiceUnavailable, "not ready"
-			if detailed(r) {
-				answer.Reasons = why
+		}
+		if detailed(r) {
+			answer.Reasons = why
+			if o.Details != nil {
+				answer.Details = o.Details()
 			}
 		}
 		body, err := json.Marshal(answer)
