@@ -151,5 +151,5 @@ var rules = map[string]rule{
 		meaning: "How long a request that fails is repeated. 0 repeats the same bytes for 290 s, which every library accepts. Longer, it is signed afresh with a new `time_ms` each time after that.",
 		limits:  "0, or 5m to 72h", check: checkRetryFor,
 	},
-	"apps[].webhooks[].max_in_flight": number("Requests that wait for this receiver's answer at the same time.", 1, 256),
+	"apps[].webhooks[].max_in_flight": number("Requests that wait for this receiver's answer at the same time. One receiver gets at most half of the 256 of the process.", 1, 128),
 }

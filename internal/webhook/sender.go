@@ -23,7 +23,7 @@ const (
 
 // mostIdle bounds the connections to one host that are kept for the next
 // attempts: as many as one endpoint may have in use.
-const mostIdle = 256
+const mostIdle = 128
 
 // Outcome is how an attempt ended; it is also the label of its metric.
 type Outcome string
