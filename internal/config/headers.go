@@ -36,7 +36,7 @@ func checkHeaderName(name string) string {
 		return fmt.Sprintf("must be at most %d characters, not %d", mostHeaderName, len(name))
 	case strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") != "":
 		return "must be the name of a header alone: letters, digits and -"
-	case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "X-Pusher-"):
+	case slices.Contains(ownHeaders, canonical) || strings.HasPrefix(canonical, "X-Pusher-") || strings.HasPrefix(canonical, "X-Pipesocket-"):
 		return "must not be " + canonical + ", which the server sets itself"
 	}
 	return ""

@@ -17,7 +17,7 @@ func TestHeaderNames(t *testing.T) {
 	for _, name := range []string{
 		"", " ", "A ", " A", "A:", "A: b", "A B", "A\r\nB", "A\x00", "Ä", ":path", "A/B", "(A)", strings.Repeat("a", mostHeaderName+1),
 		"connection", "Keep-Alive", "proxy-connection", "Proxy-Authenticate", "Proxy-Authorization", "te", "TE", "Trailer", "transfer-encoding", "UPGRADE",
-		"HTTP2-Settings", "Expect", "host", "Content-length", "content-TYPE", "Content-Encoding", "X-PUSHER-KEY", "x-pusher-signature", "X-Pusher-",
+		"HTTP2-Settings", "Expect", "host", "Content-length", "content-TYPE", "Content-Encoding", "X-PUSHER-KEY", "x-pusher-signature", "X-Pusher-", "x-pipesocket-delivery",
 	} {
 		if checkHeaderName(name) == "" {
 			t.Errorf("%q is taken", name)

@@ -62,6 +62,7 @@ func TestAttemptsAreLogged(t *testing.T) {
 		began := time.Now()
 		d.Emit(edgeNotice(app, hub.ChannelOccupied, "c", ""))
 		time.Sleep(10 * time.Second)
+		first, second := began.UnixMicro(), time.Now().UnixMicro()
 		d.Emit(edgeNotice(app, hub.ChannelOccupied, "d", ""))
 		synctest.Wait()
 		stopped, cancel := contextThatEnded(t)
@@ -73,10 +74,10 @@ func TestAttemptsAreLogged(t *testing.T) {
 			t.Fatalf("logged %d attempts, want 4: %+v", len(got), got)
 		}
 		for i, want := range []Attempt{
-			{Payload: 1, Outcome: NotConnected, Error: "cannot " + strings.Repeat("x", reportBytes-len("cannot "))},
-			{Payload: 1, Outcome: Status5xx, Status: 500, Answer: []byte(long)},
-			{Payload: 1, Outcome: Delivered, Status: 200, Answer: []byte("thanks")},
-			{Payload: 2, Outcome: Aborted, Error: "context canceled"},
+			{Payload: first, Outcome: NotConnected, Error: "cannot " + strings.Repeat("x", reportBytes-len("cannot "))},
+			{Payload: first, Outcome: Status5xx, Status: 500, Answer: []byte(long)},
+			{Payload: first, Outcome: Delivered, Status: 200, Answer: []byte("thanks")},
+			{Payload: second, Outcome: Aborted, Error: "context canceled"},
 		} {
 			a := got[i]
 			if a.App != "1" || a.URL != hookURL || a.Nth != 1 {

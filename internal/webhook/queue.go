@@ -83,7 +83,7 @@ func (q *memoryQueue) Put(p *Payload) (dropped []*Payload) {
 	if q.schedule.Holds(p) {
 		q.schedule.Return(p)
 	} else {
-		q.id++
+		q.id = max(q.id+1, time.Now().UnixMicro()) // no other process gives it again
 		p.ID = q.id
 		q.schedule.Add(p)
 	}

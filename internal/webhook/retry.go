@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -77,9 +76,9 @@ func (p *Payload) bounded(asked time.Duration, now time.Time, window time.Durati
 // a signature of the pair over the new bytes. The payload itself stays as it is,
 // so that its age counts on.
 func (p *Payload) resealed(pair auth.Key, now time.Time) *Payload {
-	_, events, _ := bytes.Cut(p.Body, []byte(bodyMid))
-	events = bytes.TrimSuffix(events, []byte(bodyTail))
-	return seal(laneKey{app: p.App, url: p.URL}, pair, now.UnixMilli(), events, p.Events)
+	fresh := seal(laneKey{app: p.App, url: p.URL}, pair, now.UnixMilli(), p.events(), p.Events)
+	fresh.ID = p.ID
+	return fresh
 }
 
 // retryAfter returns what a Retry-After header asks for, at most an hour; 0 for

@@ -293,6 +293,10 @@ func TestRetryForSealsAfresh(t *testing.T) {
 			case age <= retryFor:
 				late++
 				last = req
+				name := req.header.Get(headerDelivery) // of the second event once the first is given up
+				if name != r.requests()[0].header.Get(headerDelivery) && age < retryFor-longestRetry {
+					t.Errorf("a late attempt has the name %s", name)
+				}
 				checkFresh(t, req, before, after)
 				if req.header.Get("X-Pusher-Key") == "rotated" {
 					rotated++
@@ -342,6 +346,9 @@ func TestResealed(t *testing.T) {
 		}
 		if p.TimeMS != 1 {
 			t.Error("the payload itself has changed")
+		}
+		if got.delivery() != p.delivery() {
+			t.Errorf("delivery %s, before %s", got.delivery(), p.delivery())
 		}
 	}
 }

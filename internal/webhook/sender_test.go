@@ -99,6 +99,7 @@ func TestRequestOnTheWire(t *testing.T) {
 		"User-Agent: pipesocketd/1.2\r\n" +
 		"Content-Length: 87\r\n" +
 		"Content-Type: application/json\r\n" +
+		"X-Pipesocket-Delivery: 0-eefa9112\r\n" +
 		"X-Pusher-Key: 278d425bdf160c739803\r\n" +
 		"X-Pusher-Signature: c19001ae3963ccb13bf618e5b16ba9848e7e74df0993aa0689168e341c6833cf\r\n" +
 		"\r\n" + `{"time_ms":1327078148132,"events":[{"name":"channel_occupied","channel":"my-channel"}]}`

@@ -157,6 +157,7 @@ func TestHeadersOfAnEndpoint(t *testing.T) {
 			expected["Content-Type"] = []string{"application/json"}
 			expected["X-Pusher-Key"] = []string{testKey}
 			expected["X-Pusher-Signature"] = []string{testSecret.Sign([]byte(req.body))}
+			expected[headerDelivery] = req.header[headerDelivery] // see TestDeliveriesHaveNames
 			if got, want := fmt.Sprint(req.header), fmt.Sprint(expected); got != want {
 				t.Errorf("%s: headers %s, want %s", req.url, got, want)
 			}
