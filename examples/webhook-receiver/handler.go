@@ -29,7 +29,8 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.refuse(w, statusOf(err), err)
 		return
 	}
-	hook, err := r.verifier.verify(req.Header.Get("X-Pusher-Key"), req.Header.Get("X-Pusher-Signature"), body)
+	h := req.Header
+	hook, err := r.verifier.verify(h.Get("X-Pusher-Key"), h.Get("X-Pusher-Signature"), h.Get("X-Pipesocket-Delivery"), body)
 	if err != nil {
 		r.refuse(w, statusOf(err), err)
 		return

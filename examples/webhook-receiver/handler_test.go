@@ -22,9 +22,18 @@ func testReceiver(t *testing.T) *receiver {
 
 func post(t *testing.T, h http.Handler, text string) *httptest.ResponseRecorder {
 	t.Helper()
+	return postNamed(t, h, "", text)
+}
+
+// postNamed is post with the name of a delivery.
+func postNamed(t *testing.T, h http.Handler, delivery, text string) *httptest.ResponseRecorder {
+	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhook", strings.NewReader(text))
 	req.Header.Set("X-Pusher-Key", "old")
 	req.Header.Set("X-Pusher-Signature", sign("old-secret", text))
+	if delivery != "" {
+		req.Header.Set("X-Pipesocket-Delivery", delivery)
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, req)
 	return w
@@ -39,6 +48,28 @@ func TestReceiverCommitsBeforeItAnswers(t *testing.T) {
 		}
 		if rows := list(t, r.store, filter{}); len(rows) != 1 {
 			t.Errorf("%d rows", len(rows))
+		}
+	}
+}
+
+// A delivery is known by its name, whatever its bytes.
+func TestReceiverKnowsDeliveriesByName(t *testing.T) {
+	r := testReceiver(t)
+	for i, d := range []struct {
+		name, text string
+		rows       int
+	}{
+		{"a", body(0, occupied), 1},
+		{"a", body(0, occupied), 1},
+		{"a", body(1000000000, occupied), 1}, // sealed afresh
+		{"b", body(0, occupied), 2},
+		{"", body(0, occupied), 3},
+	} {
+		if w := postNamed(t, r, d.name, d.text); w.Code != http.StatusNoContent {
+			t.Fatalf("status %d", w.Code)
+		}
+		if rows := list(t, r.store, filter{}); len(rows) != d.rows {
+			t.Errorf("after delivery %d: %d rows, want %d", i, len(rows), d.rows)
 		}
 	}
 }

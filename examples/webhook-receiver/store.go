@@ -23,12 +23,12 @@ const schema = `
 CREATE TABLE IF NOT EXISTS events (
 	id       %s PRIMARY KEY,
 	app_key  TEXT NOT NULL,
-	digest   %s NOT NULL,
+	delivery %s NOT NULL,
 	position INTEGER NOT NULL,
 	time_ms  BIGINT NOT NULL,
 	channel  TEXT NOT NULL,
 	event    TEXT NOT NULL,
-	UNIQUE (app_key, digest, position)
+	UNIQUE (app_key, delivery, position)
 );
 CREATE INDEX IF NOT EXISTS events_by_time ON events (time_ms, id);
 CREATE INDEX IF NOT EXISTS events_by_channel ON events (channel, time_ms, id);
@@ -68,9 +68,9 @@ func sqliteSource(file string) string {
 func (s *store) close() error { return s.db.Close() }
 
 // Deliveries are at least once, so the same body may come again: each event is
-// known by the app's key, the digest of the body and its place in it.
-const insert = `INSERT INTO events (app_key, digest, position, time_ms, channel, event)
-VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (app_key, digest, position) DO NOTHING`
+// known by the app's key, the digest of the delivery and its place in it.
+const insert = `INSERT INTO events (app_key, delivery, position, time_ms, channel, event)
+VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (app_key, delivery, position) DO NOTHING`
 
 // add commits all events of a webhook or none, and returns how many were new.
 func (s *store) add(ctx context.Context, hook *webhook) (added int64, err error) {
@@ -80,7 +80,7 @@ func (s *store) add(ctx context.Context, hook *webhook) (added int64, err error)
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
 	for i, e := range hook.Events {
-		done, err := tx.ExecContext(ctx, insert, hook.Key, hook.Digest, i, hook.TimeMS, e.Channel, e.JSON)
+		done, err := tx.ExecContext(ctx, insert, hook.Key, hook.ID, i, hook.TimeMS, e.Channel, e.JSON)
 		if err != nil {
 			return 0, fmt.Errorf("store a webhook: %w", err)
 		}

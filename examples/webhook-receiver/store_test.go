@@ -30,7 +30,7 @@ func open(t *testing.T, database string) *store {
 
 func read(t *testing.T, key, text string) *webhook {
 	t.Helper()
-	hook, err := testVerifier().verify(key, sign(key+"-secret", text), []byte(text))
+	hook, err := testVerifier().verify(key, sign(key+"-secret", text), "", []byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ var (
 type webhook struct {
 	Key    string // of the app that signed it
 	TimeMS int64  // Unix milliseconds, when it was made
-	Digest []byte // tells one body from another
+	ID     []byte // the same for every attempt to deliver it
 	Events []event
 }
 
@@ -51,7 +51,7 @@ type verifier struct {
 
 // verify checks the headers of a webhook against its body, byte for byte as it
 // came, and then reads the body. Only what is signed gets parsed.
-func (v *verifier) verify(key, signature string, body []byte) (*webhook, error) {
+func (v *verifier) verify(key, signature, delivery string, body []byte) (*webhook, error) {
 	secret, known := v.secrets[key]
 	given, err := hex.DecodeString(signature)
 	if !known || err != nil || !hmac.Equal(given, mac(secret, body)) {
@@ -65,9 +65,18 @@ func (v *verifier) verify(key, signature string, body []byte) (*webhook, error) 
 	if v.maxAge > 0 && age.Abs() > v.maxAge {
 		return nil, errAge
 	}
-	digest := sha256.Sum256(body)
-	hook.Key, hook.Digest = key, digest[:]
+	hook.Key, hook.ID = key, identify(delivery, body)
 	return hook, nil
+}
+
+// identify tells deliveries apart: by the name that the server gives them, which
+// is not signed but cannot make an old body young, else by their bytes.
+func identify(delivery string, body []byte) []byte {
+	if delivery != "" {
+		body = []byte(delivery)
+	}
+	digest := sha256.Sum256(body)
+	return digest[:]
 }
 
 func mac(secret string, body []byte) []byte {

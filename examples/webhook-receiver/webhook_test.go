@@ -57,11 +57,11 @@ func TestVerify(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			hook, err := testVerifier().verify(test.key, test.signature, []byte(test.body))
+			hook, err := testVerifier().verify(test.key, test.signature, "", []byte(test.body))
 			if !errors.Is(err, test.want) || (hook == nil) != (test.want != nil) {
 				t.Fatalf("got %+v, %v, want error %v", hook, err, test.want)
 			}
-			if hook != nil && (hook.Key != test.key || len(hook.Digest) != 32 || len(hook.Events) != 1) {
+			if hook != nil && (hook.Key != test.key || len(hook.ID) != 32 || len(hook.Events) != 1) {
 				t.Errorf("got %+v", hook)
 			}
 		})
@@ -72,7 +72,7 @@ func TestAnyAge(t *testing.T) {
 	v := testVerifier()
 	v.maxAge = 0
 	old := body(-72*time.Hour, occupied)
-	if _, err := v.verify("old", sign("old-secret", old), []byte(old)); err != nil {
+	if _, err := v.verify("old", sign("old-secret", old), "", []byte(old)); err != nil {
 		t.Error(err)
 	}
 }
