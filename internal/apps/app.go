@@ -47,6 +47,7 @@ type App struct {
 
 	CacheTTL time.Duration
 
+	History  History
 	Webhooks []Endpoint
 }
 
@@ -69,5 +70,6 @@ func Defaults() App {
 		MaxUserInfoBytes:      1_024,
 		MaxUserIDChars:        128,
 		CacheTTL:              30 * time.Minute,
+		History:               History{MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30},
 	}
 }

@@ -72,6 +72,21 @@ func TestAllocations(t *testing.T) {
 			}
 		})
 	}
+	for name, history := range map[string]apps.History{
+		"the event log of an app without history": {},
+		"a channel that is not kept":              history(t, "other-*", "another-?"),
+		"a channel that is kept":                  history(t, "my-*"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(app *apps.App) { app.History = history })
+			f.hub.events = &discardedEvents{}
+			f.crowded("my-channel", 3)
+			p := Publication{Channel: "my-channel", Event: "my-event", Data: protocol.PayloadOfText("text")}
+			if got := allocations(func() { f.hub.Publish(f.app, p) }); got != frame {
+				t.Errorf("%d allocations, want %d", got, frame)
+			}
+		})
+	}
 	t.Run("a round that waits for more", func(t *testing.T) {
 		c := &channel{shard: &shard{}, pace: &pace{full: make(chan struct{}, 1)}}
 		wait := func() {

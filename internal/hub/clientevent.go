@@ -51,9 +51,10 @@ func (a *Attachment) ClientEvent(t *Turn, f protocol.Frame) *protocol.Refusal {
 	}
 	a.tenant.stats.clientEvents.Add(1)
 	frame, data := event.Encode()
-	notice, heard := a.clientEventNotice(app, &event, data)
+	told := telling{kept: a.tenant.hub.keeps(app, sub.channel.name), app: app}
+	told.notice, told.heard = a.clientEventNotice(app, &event, data)
 	for {
-		full := a.relay(t, sub.channel, frame, heard, &notice)
+		full := a.relay(t, sub.channel, frame, &told)
 		if full == nil {
 			return nil
 		}
@@ -90,18 +91,29 @@ func (a *Attachment) clientEventNotice(
 	}, true
 }
 
-// relay hands the event to the other subscribers, and to webhooks that hear it. If
-// the channel is full it does nothing and returns what to wait for before the next
-// attempt.
-func (a *Attachment) relay(t *Turn, c *channel, frame protocol.Wire, heard bool, n *Notice) (full <-chan struct{}) {
+// telling is who learns of a client event besides the channel's subscribers.
+type telling struct {
+	app    *apps.App
+	notice Notice
+	heard  bool // the notice, by webhooks
+	kept   bool // the event, in the event log
+}
+
+// relay hands the event to the other subscribers, to webhooks that hear it, and to
+// the event log if it is kept. If the channel is full it does nothing and returns
+// what to wait for before the next attempt.
+func (a *Attachment) relay(t *Turn, c *channel, frame protocol.Wire, told *telling) (full <-chan struct{}) {
 	c.shard.mu.Lock()
 	defer c.unlockAndDeliver(t)
 	if full = c.fullLocked(); full != nil {
 		return full
 	}
 	c.appendLocked(frame, a)
-	if heard {
-		c.emitLocked(*n)
+	if told.heard {
+		c.emitLocked(told.notice)
+	}
+	if told.kept {
+		c.tenant.hub.events.Append(Accepted{App: told.app, Channel: c.name, Frame: frame, SocketID: a.id})
 	}
 	return nil
 }

@@ -37,6 +37,8 @@
 //     while a channel has more than 128 KiB pending, until the running round takes
 //     it: publishers are held back, nothing is dropped, and no more than one event
 //     goes over it.
+//   - Events that an app's history selects go to the [EventLog] in the order in
+//     which they go out on their channel, each once, subscribers or not.
 //   - A panic while frames are given to a connection ends that connection; one in
 //     the rest of a round ends the delivery of its segment. Both are counted, and
 //     the channel goes on.
@@ -48,6 +50,6 @@
 // never a shard and the users. Hub.mu comes before tenant.socketsMu and is never
 // taken with another lock held. Under any lock but Attachment.mu there is no I/O
 // of ours, no waiting, no logging and no callback except Outlet.Deliver,
-// Subscriber.Close and NoticeSink.Emit, which neither block nor call back. A
-// held-back ClientEvent waits with its own Attachment.mu, which no round needs.
+// Subscriber.Close, NoticeSink.Emit and EventLog.Append, which neither block nor
+// call back. A held-back ClientEvent waits with its own Attachment.mu, which no round needs.
 package hub

@@ -54,6 +54,7 @@ var ErrBusy = errors.New("connection is busy")
 type Options struct {
 	Registry *apps.Registry // required
 	Notices  NoticeSink     // nil: notices are discarded
+	Events   EventLog       // nil: no event is kept
 	Log      *slog.Logger   // of bugs that are no connection's; nil: none
 }
 
@@ -62,6 +63,7 @@ type Hub struct {
 	// set by New, immutable
 	registry *apps.Registry
 	notices  NoticeSink
+	events   EventLog // nil: no event is kept
 	log      *slog.Logger
 	seed     maphash.Seed
 	counts   *countSchedule
@@ -77,6 +79,7 @@ func New(o Options) *Hub {
 	h := &Hub{
 		registry: o.Registry,
 		notices:  o.Notices,
+		events:   o.Events,
 		log:      o.Log,
 		seed:     maphash.MakeSeed(),
 		counts:   newCountSchedule(),

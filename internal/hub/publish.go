@@ -49,10 +49,16 @@ func (h *Hub) PublishInOrder(app *apps.App, events []Publication) {
 // there is nobody.
 func (t *tenant) publish(app *apps.App, p Publication, follow bool) (delivered <-chan struct{}) {
 	t.stats.published.Add(1)
-	frame := protocol.Event{Name: p.Event, Channel: p.Channel, Data: p.Data}.Encode()
-	except := t.attachment(p.Except)
+	o := outgoing{
+		Publication: p,
+		app:         app,
+		frame:       protocol.Event{Name: p.Event, Channel: p.Channel, Data: p.Data}.Encode(),
+		except:      t.attachment(p.Except),
+		follow:      follow,
+		kept:        t.hub.keeps(app, p.Channel),
+	}
 	for {
-		full, delivered := t.tryPublish(app, p, frame, except, follow)
+		full, delivered := t.tryPublish(&o)
 		if full == nil {
 			return delivered
 		}
@@ -60,19 +66,28 @@ func (t *tenant) publish(app *apps.App, p Publication, follow bool) (delivered <
 	}
 }
 
+// outgoing is a publication on its way to its channel.
+type outgoing struct {
+	Publication
+	app    *apps.App
+	frame  protocol.Wire
+	except *Attachment // nil for nobody
+	follow bool
+	kept   bool // in the event log
+}
+
 // tryPublish does nothing if the channel is full and returns what to wait for
 // before the next attempt.
-func (t *tenant) tryPublish(
-	app *apps.App, p Publication, frame protocol.Wire, except *Attachment, follow bool,
-) (full, delivered <-chan struct{}) {
-	s := t.shard(p.Channel)
+func (t *tenant) tryPublish(o *outgoing) (full, delivered <-chan struct{}) {
+	s := t.shard(o.Channel)
 	s.mu.Lock()
-	c := s.channels[p.Channel]
-	if p.Channel.Kind().Has(protocol.Cached) {
-		c = s.channelLocked(t, p.Channel)
+	c := s.channels[o.Channel]
+	if o.Channel.Kind().Has(protocol.Cached) {
+		c = s.channelLocked(t, o.Channel)
 	}
 	if c == nil {
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		t.keepLocked(o)
 		return nil, nil
 	}
 	defer c.unlockAndDeliver(nil)
@@ -80,13 +95,20 @@ func (t *tenant) tryPublish(
 		return full, nil
 	}
 	if c.kind.Has(protocol.Cached) {
-		c.fillLocked(p, app)
+		c.fillLocked(o.Publication, o.app)
 	}
-	c.appendLocked(frame, except)
-	if follow && (!c.owed || c.roster.n > fewSubscribers) {
+	t.keepLocked(o)
+	c.appendLocked(o.frame, o.except)
+	if o.follow && (!c.owed || c.roster.n > fewSubscribers) {
 		delivered = c.followLocked()
 	}
 	return nil, delivered
+}
+
+func (t *tenant) keepLocked(o *outgoing) {
+	if o.kept {
+		t.hub.events.Append(Accepted{App: o.app, Channel: o.Channel, Frame: o.frame, SocketID: o.Except})
+	}
 }
 
 // fullLocked returns nil if the channel takes another event, otherwise what a
