@@ -25,7 +25,7 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 	f := newFixture(t, func(_ *httpapi.Options, app *apps.App) {
 		app.ID, app.Keys = "1001", auth.Keys{{Key: "app-key", Secret: "app-secret"}}
-	})
+	}, keeping("presence-*"), withHistory(&pastEvents{}))
 	base, _ := f.serve()
 	var function string
 	commands := 0
@@ -41,7 +41,7 @@ func TestDocumentedCommands(t *testing.T) {
 			t.Errorf("%s%v: %s", script, err, out)
 		}
 	}
-	if function == "" || commands != 6 {
+	if function == "" || commands != 7 {
 		t.Errorf("%d commands found, function %q", commands, function)
 	}
 }

@@ -47,6 +47,13 @@ var (
 	errUserCountChannel = invalid("Cannot retrieve the user count unless the channel is a presence channel")
 	errCacheChannel     = invalid("Cannot retrieve the cache unless the channel is a cache channel")
 	errUsersChannel     = invalid("Users can only be retrieved for presence channels")
+
+	errHistoryOff         = &Error{http.StatusNotFound, "History is off for this app"}
+	errHistoryChannel     = &Error{http.StatusNotFound, "History is not kept for this channel"}
+	errHistoryLimit       = invalid("limit should be a whole number from 1 to " + strconv.Itoa(maxHistoryLimit))
+	errHistoryOrder       = invalid("order should be newest or oldest")
+	errHistoryCursor      = invalid("Invalid cursor")
+	errHistoryUnavailable = &Error{http.StatusServiceUnavailable, "History is not available"}
 )
 
 func invalid(message string) *Error { return &Error{http.StatusBadRequest, message} }
@@ -54,6 +61,10 @@ func invalid(message string) *Error { return &Error{http.StatusBadRequest, messa
 func errMissing(parameter string) *Error { return invalid("Missing required parameter: " + parameter) }
 
 func errChannelName(name string) *Error { return invalid("Invalid channel name " + name) }
+
+func errHistoryTime(parameter string) *Error {
+	return invalid(parameter + " should be a time in Unix milliseconds")
+}
 
 // errTooMany tells a count and the limit that it is over.
 func errTooMany(what string, n, limit int) *Error {

@@ -43,7 +43,7 @@ func TestRequestsAreCounted(t *testing.T) {
 			t.Errorf("missing %s\namong\n%s", want, strings.Join(got, "\n"))
 		}
 	}
-	if len(got) != 10+9 { // the counters above and a histogram for each route
+	if len(got) != 10+10 { // the counters above and a histogram for each route
 		t.Errorf("%d series\n%s", len(got), strings.Join(got, "\n"))
 	}
 }

@@ -45,6 +45,7 @@ const DefaultMaxBody = 1 << 20
 type Options struct {
 	Registry *apps.Registry // required
 	Hub      Hub            // required
+	History  hub.History    // nil: no app has history
 
 	Mount       string // path prefix of every route, e.g. "/realtime"; "" for none
 	MaxBody     int64  // bytes of one request body; 0 for DefaultMaxBody
@@ -60,6 +61,7 @@ type Options struct {
 type API struct {
 	registry    *apps.Registry
 	hub         Hub
+	history     hub.History
 	mount       string
 	maxBody     int64
 	development bool
@@ -91,6 +93,7 @@ var endpoints = []endpoint{
 	{http.MethodGet, "/apps/{app}/channels", http.StatusOK, (*API).getChannels, false},
 	{http.MethodGet, "/apps/{app}/channels/{channel}", http.StatusOK, (*API).getChannel, false},
 	{http.MethodGet, "/apps/{app}/channels/{channel}/users", http.StatusOK, (*API).getUsers, false},
+	{http.MethodGet, "/apps/{app}/channels/{channel}/history", http.StatusOK, (*API).getHistory, false},
 	{http.MethodPost, "/apps/{app}/users/{user}/terminate_connections", http.StatusOK, (*API).terminateUser, false},
 	// The Python library leaves the app out; auth_key tells it (§7.8).
 	{http.MethodPost, "/users/{user}/terminate_connections", http.StatusOK, (*API).terminateUser, true},
@@ -104,6 +107,7 @@ func New(o Options) *API {
 	a := &API{
 		registry:    o.Registry,
 		hub:         o.Hub,
+		history:     o.History,
 		mount:       cleanMount(o.Mount),
 		maxBody:     o.MaxBody,
 		development: o.Development,
