@@ -36,6 +36,7 @@ type App struct {
 	BacklogBytes          int           `mapstructure:"backlog_bytes"`
 	Compression           bool          `mapstructure:"compression"`
 	CompressionMinBytes   int           `mapstructure:"compression_min_bytes"`
+	History               AppHistory    `mapstructure:"history"`
 	Webhooks              []Webhook     `mapstructure:"webhooks"`
 }
 
@@ -44,6 +45,13 @@ type Key struct {
 	Key     string      `mapstructure:"key"`
 	Secret  auth.Secret `mapstructure:"secret"`
 	Created time.Time   `mapstructure:"created"` // zero if not given
+}
+
+// AppHistory says which of the app's events the history keeps, and how long.
+type AppHistory struct {
+	Channels []string      `mapstructure:"channels"` // patterns; none: history is off
+	MaxAge   time.Duration `mapstructure:"max_age"`
+	MaxBytes int           `mapstructure:"max_bytes"`
 }
 
 // Webhook is one receiver of an app's webhooks.
@@ -117,5 +125,6 @@ func DefaultApp() App {
 		BacklogBytes:          d.BacklogBytes,
 		Compression:           d.Compression,
 		CompressionMinBytes:   d.CompressionMinBytes,
+		History:               AppHistory{MaxAge: d.History.MaxAge, MaxBytes: int(d.History.MaxBytes)},
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/auth"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // BuildApps returns the configured apps as the server takes them, in their
@@ -47,6 +48,7 @@ func (a *App) build() *apps.App {
 	app.MaxUserInfoBytes = a.MaxUserInfoBytes
 	app.MaxUserIDChars = a.MaxUserIDChars
 	app.CacheTTL = a.CacheTTL
+	app.History = a.History.build()
 	for i := range a.Webhooks {
 		app.Webhooks = append(app.Webhooks, a.Webhooks[i].build())
 	}
@@ -72,6 +74,16 @@ func (w *Webhook) build() apps.Endpoint {
 		e.Headers = append(e.Headers, apps.Header{Name: h.Name, Value: h.Value})
 	}
 	return e
+}
+
+func (h *AppHistory) build() apps.History {
+	built := apps.History{MaxAge: h.MaxAge, MaxBytes: int64(h.MaxBytes)}
+	for _, pattern := range h.Channels {
+		if glob, ok := protocol.ParseChannelGlob(pattern); ok {
+			built.Channels = append(built.Channels, glob)
+		}
+	}
+	return built
 }
 
 // oldestFirst sorts the pairs that have a creation time into the places that

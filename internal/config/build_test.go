@@ -51,6 +51,9 @@ func TestBuildApps(t *testing.T) {
 		if len(got.Webhooks) != 1 || !reflect.DeepEqual(got.Webhooks[0], want) {
 			t.Errorf("webhooks %+v, want %+v", got.Webhooks, want)
 		}
+		if !got.History.Selects("presence-room-12") || got.History.Selects("presence-room-123") || got.History.MaxBytes != 32 {
+			t.Errorf("history %+v", got.History)
+		}
 		if got.MaxBatch != 17 || got.ActivityTimeout != 22*time.Second || got.BacklogBytes != 2424 || got.MaxUserInfoBytes != 19 {
 			t.Errorf("built %+v", got)
 		}

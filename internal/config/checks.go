@@ -22,6 +22,8 @@ const (
 	channelPartLimits = "at most 200 characters of channel names"
 	globLimits        = "empty, or at most 200 characters of channel names, `*` and `?`"
 	opsAccessLimits   = "empty, or 16 to 200 letters, digits and `-._~+/=`"
+	patternLimits     = "patterns of at most 200 characters of channel names, `*` and `?`"
+	databaseLimits    = "empty, or a URL that begins with `postgres://`"
 )
 
 var (
@@ -183,6 +185,25 @@ func checkToken(token string) string {
 		return fmt.Sprintf("must be 16 to 200 characters, not %d", len(token))
 	case !bearerPattern.MatchString(token):
 		return "must consist of letters, digits and -._~+/="
+	}
+	return ""
+}
+
+func checkPattern(pattern string) string {
+	if _, ok := protocol.ParseChannelGlob(pattern); !ok {
+		return "must list patterns of at most 200 characters of channel names, * and ?, not " + quoted(pattern)
+	}
+	return ""
+}
+
+// checkDatabase never repeats its value: it may hold a password.
+func checkDatabase(value string) string {
+	if value == "" {
+		return ""
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return "must be a URL that begins with postgres://"
 	}
 	return ""
 }

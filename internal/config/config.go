@@ -27,6 +27,7 @@ type Config struct {
 	Log                       Log            `mapstructure:"log"`
 	Limits                    Limits         `mapstructure:"limits"`
 	Webhooks                  Webhooks       `mapstructure:"webhooks"`
+	History                   History        `mapstructure:"history"`
 	Apps                      []App          `mapstructure:"apps"`
 
 	ignoredVariables []string // for Warnings
@@ -107,6 +108,15 @@ func (c *Config) QueueLimit() int {
 	return 64 << 20
 }
 
+// History says where the events of all apps that keep some are kept.
+type History struct {
+	Database    string `mapstructure:"database"` // may hold a password
+	BufferBytes int    `mapstructure:"buffer_bytes"`
+}
+
+// HistoryFile is the name of the history's database in the data directory.
+const HistoryFile = "history.db"
+
 // Values of the enumerated settings.
 const (
 	Auto = "auto" // error_before_close, log.format
@@ -154,5 +164,6 @@ func Defaults() *Config {
 			KeepDead:     7 * 24 * time.Hour,
 			KeepAttempts: 24 * time.Hour,
 		},
+		History: History{BufferBytes: 32 << 20},
 	}
 }

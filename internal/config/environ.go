@@ -159,6 +159,15 @@ func (e *environment) setFields(app, fields map[string]any, path string) {
 			pair[member] = value
 			continue
 		}
+		if table, member, ok := strings.Cut(name, "."); ok {
+			members, _ := app[table].(map[string]any)
+			if members == nil {
+				members = make(map[string]any)
+				app[table] = members
+			}
+			members[member] = value
+			continue
+		}
 		app[name] = value
 	}
 	for _, member := range []string{"key", "secret"} {

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"strings"
 
@@ -151,18 +150,31 @@ func withAppDefaults(list []any) []any {
 	return complete
 }
 
-func withDefaults(list []any, table reflect.Value) []any {
-	defaults := make(map[string]any)
-	for field := range table.Type().Fields() {
-		defaults[field.Tag.Get("mapstructure")] = table.FieldByIndex(field.Index).Interface()
-	}
+func withDefaults(list []any, defaults reflect.Value) []any {
 	complete := make([]any, len(list))
 	for i, member := range list {
-		whole := maps.Clone(defaults)
-		maps.Copy(whole, member.(map[string]any))
-		complete[i] = whole
+		complete[i] = completed(member.(map[string]any), defaults)
 	}
 	return complete
+}
+
+// completed returns a table of a file with what it lacks taken from defaults, in
+// tables within it too.
+func completed(given map[string]any, defaults reflect.Value) map[string]any {
+	whole := make(map[string]any)
+	for field := range defaults.Type().Fields() {
+		name, value := field.Tag.Get("mapstructure"), defaults.FieldByIndex(field.Index)
+		if isTable(field.Type) {
+			members, _ := given[name].(map[string]any)
+			whole[name] = completed(members, value)
+			continue
+		}
+		whole[name] = value.Interface()
+		if set, ok := given[name]; ok {
+			whole[name] = set
+		}
+	}
+	return whole
 }
 
 func (o Origins) addEnviron(values map[string]any, appPath string) {

@@ -64,6 +64,7 @@ func TestLoadEveryKey(t *testing.T) {
 			"header":          c.Apps[0].Webhooks[0].Headers[0] == Header{"X-Receiver-Token", "sesame 1"},
 			"batch_wait":      c.Apps[0].Webhooks[0].BatchWait == 28*time.Millisecond,
 			"token":           c.Ops.Token == "sesame-0123456789",
+			"max_age":         c.Apps[0].History.MaxAge == 31*time.Hour,
 			"events":          slices.Equal(c.Apps[0].Webhooks[0].Events, WebhookEvents()),
 		}
 		for name, ok := range checks {

@@ -127,7 +127,7 @@ func (p *printer) tables(l leaf, name, lead, indent string) {
 
 func (p *printer) value(l leaf) string {
 	switch {
-	case l.key == "apps[].webhooks[].url":
+	case l.key == "apps[].webhooks[].url", l.key == "history.database" && l.value.String() != "":
 		return yamlText(withoutCredentials(l.value.String()))
 	case l.value.Type() == typeSecret && l.value.String() == exampleSecret && p.above != nil:
 		return exampleSecret

@@ -30,7 +30,7 @@ var rules = map[string]rule{
 	"ops.token": text("What requests below `/api/` of the operations listener have to send as `Authorization: Bearer …`. Empty: they are taken from this machine only.",
 		opsAccessLimits, checkToken),
 	"ops.require_token": anything("Demand `ops.token` for everything else on the operations listener too, but `/live` and `/ready`."),
-	"data_dir":          anything("Directory for what outlives the process: with one, webhooks that wait are kept on disk. It is made if it is missing, holds what users have sent, and serves one process at a time. Empty: everything is in memory."),
+	"data_dir":          anything("Directory for what outlives the process: with one, webhooks that wait are kept on disk, and so is the history of apps. It is made if it is missing, holds what users have sent, and serves one process at a time. Empty: everything is in memory."),
 	"drain_window": span("Time over which open connections are closed on a graceful stop, so that clients do not all return at once.",
 		0, time.Hour),
 	"development": anything("Explain signature mismatches in 401 answers: the text that was to be signed, never the secret. Implied by the development app."),
@@ -84,6 +84,10 @@ var rules = map[string]rule{
 	"webhooks.client_cert_file": anything("PEM file with the certificate chain that is shown to receivers which ask for one. Given with `webhooks.client_key_file` or not at all."),
 	"webhooks.client_key_file":  anything("PEM file with the private key of `webhooks.client_cert_file`."),
 
+	"history.database": text("PostgreSQL database for the events that apps keep, such as `postgres://user:password@host/name`. Empty: the file `history.db` in `data_dir`.",
+		databaseLimits, checkDatabase),
+	"history.buffer_bytes": number("Memory for events that wait for the database; beyond it events are missing in the history, and counted.", 1<<20, mostBytes),
+
 	"apps": anything("Apps (tenants) to serve. None: the development app on a loopback listener, an app with random credentials on any other."),
 	"apps[].id": required(text("Name of the app in HTTP API paths. Use digits: several server libraries take nothing else.",
 		credentialLimits+"; unique", checkCredential)),
@@ -126,6 +130,11 @@ var rules = map[string]rule{
 		leastBytes, mostBytes),
 	"apps[].compression":           anything("Compress events, once for all connections that offered `permessage-deflate` when they connected."),
 	"apps[].compression_min_bytes": number("Shortest event that is compressed: its text on the wire, envelope included.", 1, mostBytes),
+
+	"apps[].history.channels": list("Channels whose events are kept, by their whole names: `*` stands for any text, `?` for one character. Empty: history is off. Needs `data_dir` or `history.database`.",
+		patternLimits, checkPattern),
+	"apps[].history.max_age":   span("How long an event is kept; 0 is no bound.", 0, unbounded),
+	"apps[].history.max_bytes": number("Room for the app's events, with about 64 bytes for each besides its texts; beyond it the oldest go. 0 is no bound.", 0, unbounded),
 
 	"apps[].webhooks": anything("Receivers of the app's webhooks."),
 	"apps[].webhooks[].url": required(text("Where to post. Private and loopback addresses need `webhooks.allow_addresses`.",

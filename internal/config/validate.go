@@ -111,6 +111,9 @@ func (c *Config) checkApps(found *faults) {
 					quoted(pair.Key)))
 			}
 		}
+		if len(app.History.Channels) > 0 && c.DataDir == "" && c.History.Database == "" {
+			found.add(path+".history.channels", "", "needs a database: set data_dir or history.database")
+		}
 		for j := range app.Webhooks {
 			app.checkWebhook(&app.Webhooks[j], index(path+".webhooks", j), found)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/config"
+	"github.com/pipesocket/pipesocketd/internal/history"
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/metrics"
@@ -68,6 +69,7 @@ type daemon struct {
 	metrics     *prometheus.Registry
 	data        *data // nil without a data directory
 	webhooks    *webhook.Dispatcher
+	history     *history.Log // nil if there is no database for it
 	hub         *hub.Hub
 	sockets     *ws.Handler
 	api         http.Handler
@@ -86,7 +88,7 @@ type daemon struct {
 // build makes every part; nothing runs yet but what keeps the data directory,
 // which close ends.
 func build(ctx context.Context, o Options) (_ *daemon, err error) {
-	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 4)}
+	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 5)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.closeData())
@@ -123,7 +125,10 @@ func build(ctx context.Context, o Options) (_ *daemon, err error) {
 	if d.webhooks, err = webhook.New(d.webhookOptions(trust)); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
-	d.hub = hub.New(hub.Options{Registry: d.apps, Notices: d.webhooks, Log: o.Log})
+	if err := d.makeHistory(); err != nil {
+		return nil, err
+	}
+	d.hub = hub.New(d.hubOptions())
 	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Log)))
 	d.api = httpapi.New(d.apiOptions())
 	d.metrics.MustRegister(d.hub, d.sockets, d.reloads)
@@ -176,9 +181,17 @@ func (d *daemon) socketOptions(maxConnections int) ws.Options {
 	}
 }
 
+func (d *daemon) hubOptions() hub.Options {
+	o := hub.Options{Registry: d.apps, Notices: d.webhooks, Log: d.o.Log}
+	if d.history != nil {
+		o.Events = d.history
+	}
+	return o
+}
+
 func (d *daemon) apiOptions() httpapi.Options {
 	c := d.o.Config
-	return httpapi.Options{
+	o := httpapi.Options{
 		Registry:    d.apps,
 		Hub:         d.hub,
 		Mount:       c.Mount,
@@ -187,4 +200,8 @@ func (d *daemon) apiOptions() httpapi.Options {
 		Log:         d.o.Log,
 		Metrics:     d.metrics,
 	}
+	if d.history != nil {
+		o.History = d.history
+	}
+	return o
 }

@@ -36,6 +36,8 @@ func (d *daemon) start() (stop func() error) {
 	undo.push(d.closeData)
 	undo.push(d.serveHTTP("ops", d.opsServer(), d.ops))
 
+	undo.push(d.startHistory())
+
 	hubCtx, stopHub := context.WithCancel(context.Background())
 	d.background("hub", func() error { return d.hub.Run(hubCtx) })
 	undo.push(func() error { stopHub(); return nil })

@@ -27,7 +27,7 @@ const (
 	idleTimeout   = 2 * time.Minute // backends keep connections between triggers
 )
 
-// open opens both listeners, or none.
+// open opens both listeners and the databases, or nothing.
 func (d *daemon) open(ctx context.Context) (err error) {
 	if d.ops, err = listen(ctx, d.o.Config.Ops.Listen); err != nil {
 		return fmt.Errorf("open ops.listen: %w", err)
@@ -35,6 +35,9 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if d.public, err = listen(ctx, d.o.Config.Listen); err != nil {
 		_ = d.ops.Close() // nothing came in yet
 		return fmt.Errorf("open listen: %w", err)
+	}
+	if err = d.openHistory(ctx); err != nil {
+		return errors.Join(err, d.public.Close(), d.ops.Close()) // nothing was accepted yet
 	}
 	return nil
 }

@@ -36,7 +36,8 @@ func (d *daemon) tryReload() error {
 		return errors.New("no app is configured any more")
 	}
 	// The socket stays where it is, so the new settings are judged by that.
-	next.Listen = d.o.Config.Listen
+	// The databases too stay what they were.
+	next.Listen, next.DataDir, next.History = d.o.Config.Listen, d.o.Config.DataDir, d.o.Config.History
 	if err := next.Validate(); err != nil {
 		return err
 	}
