@@ -49,7 +49,7 @@ func (p *program) askReady(ctx context.Context, base string) error {
 	if err != nil {
 		return fmt.Errorf("ask for readiness: %w", err)
 	}
-	status, body, err := exchange(request)
+	status, body, err := exchange(request, maxAnswer)
 	if err != nil {
 		return fmt.Errorf("ask for readiness: %w", err)
 	}
@@ -66,14 +66,14 @@ const maxAnswer = 1 << 20
 // exchange sends a request whose context has a deadline and returns status and
 // body of the answer. Redirects are answers too: what was signed for one
 // server is not for another.
-func exchange(request *http.Request) (status int, body string, err error) {
+func exchange(request *http.Request, most int64) (status int, body string, err error) {
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
 		return 0, "", err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(response.Body, most))
 	if err != nil {
 		return 0, "", fmt.Errorf("read answer: %w", err)
 	}

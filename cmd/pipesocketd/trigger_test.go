@@ -174,7 +174,7 @@ func TestTriggerFailures(t *testing.T) {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		hurried := trigger{url: silent.URL, appID: "1", key: "k", secret: "s"}
+		hurried := trigger{target: target{url: silent.URL, appID: "1", key: "k", secret: "s"}}
 		if _, err := hurried.send(ctx); err == nil || err.Error() != "no answer from "+silent.URL+" within 10s" {
 			t.Errorf("error %v", err)
 		}
