@@ -8,12 +8,16 @@
 //	        (delay)  (selection)                                  ▲        │
 //	                                                              └─ retry ┘
 //
+// With a [Journal] a notice is recorded on its way to the lanes, and the queues
+// are the journal's: both outlive the process. Package journal has it on disk.
+//
 // Promises:
 //
 //   - Emit never blocks on anything but short mutexes. Signing and I/O happen
 //     elsewhere.
 //   - Occupied and vacated of a channel, and added and removed of a user, leave
-//     strictly alternating; an opposite edge within the delay cancels both.
+//     strictly alternating; an opposite edge within the delay cancels both. With a
+//     journal that holds over restarts.
 //   - Each endpoint has a lane of its own: what one receiver does delays no
 //     other. Payloads never mix apps or endpoints.
 //   - A payload is sealed and signed once, and every attempt carries the same
@@ -30,7 +34,7 @@
 // starts one per attempt in flight (at most 32, and 256 of all lanes). Nothing
 // else runs, and Run returns after the last of them.
 //
-// Lock order: grace.mu, Dispatcher.mu, intake.mu. slots.mu is taken with no other
+// Lock order: grace.mu, Dispatcher.mu, those of the journal, intake.mu. slots.mu is taken with no other
 // lock held and none is taken under it. The hub calls Emit with a
 // shard's lock held, so nothing under these locks blocks, logs or calls back.
 package webhook

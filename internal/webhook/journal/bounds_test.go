@@ -188,6 +188,36 @@ func TestMemoryOfABacklog(t *testing.T) {
 	}
 }
 
+// What leaves memory while older payloads are on their way back is not forgotten.
+func TestSpillsDuringLoads(t *testing.T) {
+	j := open(t, file(t), Options{WindowBytes: 20})
+	l := lane(t, j, hookURL)
+	bodies := l.put(5) // of which one leaves memory
+	flush(t, j)
+	l.Waiting()
+	unblock := block(t, j)
+	for !l.loading {
+		p := l.pop()
+		bodies = bodies[1:]
+		l.Done(p)
+	}
+	bodies = append(bodies, l.put(1)...)
+	l.pending[0].committed.Store(true) // as if the writer had done that first
+	l.Waiting()
+	if len(l.pending) != 0 {
+		t.Fatal("the new one is still in memory")
+	}
+	unblock()
+	flush(t, j)
+	var got []string
+	for l.Waiting().Payloads > 0 {
+		p := l.pop()
+		got = append(got, string(p.Body))
+		l.Done(p)
+	}
+	want(t, "order", got, bodies)
+}
+
 // If all that is in memory is held back by one payload, others are fetched.
 func TestStarvedWindows(t *testing.T) {
 	j := open(t, file(t), Options{WindowBytes: 100})

@@ -150,13 +150,15 @@ func (n *node) stop(patience time.Duration) {
 	if n.d == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience) //nolint:usetesting // called by cleanups
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := n.d.Close(ctx); err != nil {
 		n.t.Errorf("stop: %v", err)
 	}
-	<-n.ran
-	if err := n.j.Close(context.Background()); err != nil { //nolint:usetesting // as above
+	if err := <-n.ran; err != nil {
+		n.t.Errorf("Run: %v", err)
+	}
+	if err := n.j.Close(context.Background()); err != nil {
 		n.t.Error(err)
 	}
 	n.d = nil
@@ -342,7 +344,7 @@ func TestRandomEdgesOverKills(t *testing.T) {
 	const channels = 4
 	r := &receiver{}
 	path := file(t)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed run
+	random := rand.New(rand.NewPCG(1, 2))
 	var on [channels]bool
 	toggle := func(n *node, c int) {
 		name := hub.ChannelOccupied

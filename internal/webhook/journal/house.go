@@ -24,6 +24,7 @@ const (
 type house struct {
 	attempts int64 // rows
 	unread   bool  // a queue has payloads set aside
+	busy     bool  // there was a commit since the last look
 	aged     time.Time
 
 	pausedUntil time.Time // after a failure
@@ -201,7 +202,8 @@ func (w *writer) expireOrphan(e *endpoint, oldest int64, now time.Time) (n int, 
 	return len(gone), nil
 }
 
-// shrink gives free pages back to the file system.
+// shrink gives free pages back to the file system. It moves others into their
+// place, so it waits for a quiet second unless most of the file is free.
 func (w *writer) shrink() error {
 	var pages, free, size int64
 	for pragma, value := range map[string]*int64{"page_count": &pages, "freelist_count": &free, "page_size": &size} {
@@ -210,7 +212,9 @@ func (w *writer) shrink() error {
 		}
 	}
 	w.j.metrics.fileBytes.Set(float64(pages * size))
-	if free <= vacuumFrom {
+	busy := w.house.busy
+	w.house.busy = false
+	if free <= vacuumFrom || busy && free < pages*3/4 {
 		return nil
 	}
 	_, err := w.conn.ExecContext(context.Background(), fmt.Sprintf("PRAGMA incremental_vacuum(%d)", min(free-vacuumFrom, vacuumPages)))

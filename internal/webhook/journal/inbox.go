@@ -41,13 +41,13 @@ func (q *queue) receive() {
 		case m.failed:
 			q.setAside()
 		default:
-			q.loaded(m.loaded, m.rest)
+			q.loaded(m.loaded, m.upTo)
 		}
 	}
 	q.giveWay()
 }
 
-func (q *queue) loaded(entries []*entry, rest bool) {
+func (q *queue) loaded(entries []*entry, upTo int64) {
 	q.loading = false
 	for _, e := range entries {
 		p := e.p
@@ -59,12 +59,9 @@ func (q *queue) loaded(entries []*entry, rest bool) {
 		q.held += len(p.Body)
 		q.admit(p)
 	}
-	if !rest {
+	// The span can have grown since it was asked for.
+	if q.stored[0].first = upTo + 1; upTo >= q.stored[0].last {
 		q.stored = slices.Delete(q.stored, 0, 1)
-		return
-	}
-	if n := len(entries); n > 0 {
-		q.stored[0].first = entries[n-1].place + 1
 	}
 }
 

@@ -24,39 +24,42 @@ func (w *writer) serve() {
 		q.mu.Lock()
 		s := *q.request
 		q.mu.Unlock()
-		entries, rest, err := w.read(q, s)
+		entries, upTo, err := w.read(q, s)
 		if err != nil {
 			w.j.o.Log.Error("webhooks cannot be read from disk; they wait, later ones go on", "error", err)
 			w.house.unread = true
 		}
-		q.send(message{loaded: entries, rest: rest, failed: err != nil})
+		q.send(message{loaded: entries, upTo: upTo, failed: err != nil})
 	}
 }
 
-// read reads the beginning of a span and tells whether there is more.
-func (w *writer) read(q *queue, s span) (entries []*entry, rest bool, err error) {
+// read reads the beginning of a span and tells up to which place.
+func (w *writer) read(q *queue, s span) (entries []*entry, upTo int64, err error) {
 	if w.conn == nil {
 		if err := w.reconnect(); err != nil {
-			return nil, false, err
+			return nil, 0, err
 		}
 	}
 	rows, err := w.text.load.QueryContext(context.Background(), q.endpoint.id, s.first, s.last, loadCount)
 	if err != nil {
-		return nil, false, err
+		return nil, 0, err
 	}
 	defer func() { _ = rows.Close() }()
 	most := min(loadBytes, w.j.o.WindowBytes/2)
 	for bytes := 0; rows.Next(); {
 		e, err := scanPayload(rows, q)
 		if err != nil {
-			return nil, false, err
+			return nil, 0, err
 		}
 		entries = append(entries, e)
 		if bytes += e.size; bytes >= most {
-			return entries, true, nil
+			return entries, e.place, nil
 		}
 	}
-	return entries, len(entries) == loadCount, rows.Err()
+	if n := len(entries); n == loadCount {
+		return entries, entries[n-1].place, rows.Err()
+	}
+	return entries, s.last, rows.Err()
 }
 
 func scanPayload(rows *sql.Rows, q *queue) (*entry, error) {

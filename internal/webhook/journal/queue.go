@@ -71,7 +71,7 @@ type span struct {
 // message is what the writer has to tell a queue.
 type message struct {
 	loaded  []*entry // the oldest of the first span
-	rest    bool     // there are more in it
+	upTo    int64    // the last place that was looked at
 	failed  bool     // the first span cannot be read
 	revived *revival
 	removed []removal

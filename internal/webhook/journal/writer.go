@@ -214,6 +214,7 @@ func (w *writer) committed() {
 		e.row, e.listed, e.to = e.to.state, false, payloadChange{}
 	}
 	w.sealedRows()
+	w.house.busy = true
 	w.house.attempts += int64(len(w.held.attempts))
 	for _, e := range w.held.endpoints {
 		e.exists = true
