@@ -49,7 +49,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	if err := d.open(ctx); err != nil {
-		return errors.Join(err, d.closeData())
+		return errors.Join(err, d.closeData()) //nolint:contextcheck // also if ctx has ended
 	}
 	// From before the ready line to the end: an unexpected SIGHUP ends a process.
 	hangup, ignoreHangup := notifyHangup()
@@ -89,7 +89,7 @@ type daemon struct {
 // which close ends.
 func build(ctx context.Context, o Options) (_ *daemon, err error) {
 	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 5)}
-	defer func() {
+	defer func() { //nolint:contextcheck // also if ctx has ended
 		if err != nil {
 			err = errors.Join(err, d.closeData())
 		}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -15,8 +14,9 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/webhook/journal"
 )
 
-// closeFiles is the time limit for writing what is left when the process stops.
-const closeFiles = 10 * time.Second
+// closeFiles is the time limit for writing what is left when the process stops:
+// with flushKept no more than flushWebhooks.
+const closeFiles = flushWebhooks - flushKept
 
 // data is what the data directory holds.
 type data struct {

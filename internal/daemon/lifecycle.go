@@ -14,6 +14,7 @@ import (
 const (
 	closeHandshakes = 5 * time.Second // after the drain window, for peers to answer
 	flushWebhooks   = 10 * time.Second
+	flushKept       = 5 * time.Second // of webhooks that a data directory keeps
 	closeServers    = 2 * time.Second
 )
 
@@ -46,7 +47,7 @@ func (d *daemon) start() (stop func() error) {
 	d.background("webhooks", func() error { return d.webhooks.Run(webhookCtx) })
 	undo.push(func() error {
 		defer abortWebhooks()
-		if err := d.withLimit(flushWebhooks, d.webhooks.Close); err != nil {
+		if err := d.withLimit(d.flushLimit(), d.webhooks.Close); err != nil {
 			d.o.Log.Error("webhooks lost in stopping", "error", err) // no fault of the stop itself
 		}
 		return nil
@@ -67,6 +68,15 @@ func (d *daemon) start() (stop func() error) {
 		d.running.Wait()
 		return err
 	}
+}
+
+// flushLimit returns how long webhooks may be delivered while stopping. Those that
+// the next process will find need no patience.
+func (d *daemon) flushLimit() time.Duration {
+	if d.data != nil {
+		return flushKept
+	}
+	return flushWebhooks
 }
 
 // serve waits for the end: of ctx, or of a part that failed, whose error it
