@@ -111,6 +111,11 @@ e2e: ## Run the built server against real client libraries.
 e2e-more: ## The same with libraries of further languages; needs Python and Java.
 	@test/e2e/more/run.sh
 
+.PHONY: chaos
+KILLS ?= 50
+chaos: ## Kill the server KILLS (50) times under load and check that no committed webhook is lost.
+	@PIPESOCKETD_CHAOS_KILLS=$(KILLS) go test -count=1 -v -timeout 30m ./test/chaos
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s).
 	@.ci/fuzz $(FUZZTIME)
