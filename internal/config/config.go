@@ -82,6 +82,7 @@ type Webhooks struct {
 	AllowAddresses []netip.Prefix `mapstructure:"allow_addresses"`
 	GraceDelay     time.Duration  `mapstructure:"grace_delay"`
 	Timeout        time.Duration  `mapstructure:"timeout"`
+	MaxInFlight    int            `mapstructure:"max_in_flight"`
 	QueueBytes     int            `mapstructure:"queue_bytes"` // 0: see QueueLimit
 
 	// With a data directory only.
@@ -155,8 +156,9 @@ func Defaults() *Config {
 			},
 		},
 		Webhooks: Webhooks{
-			GraceDelay: 3 * time.Second,
-			Timeout:    10 * time.Second,
+			GraceDelay:  3 * time.Second,
+			Timeout:     10 * time.Second,
+			MaxInFlight: 256,
 
 			TotalBytes:   1 << (30 + 2*(^uint(0)>>63)), // 4 GiB, or 1 GiB where an int has 32 bits
 			QueueAge:     72 * time.Hour,

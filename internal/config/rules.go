@@ -70,7 +70,8 @@ var rules = map[string]rule{
 	},
 	"webhooks.grace_delay": span("Wait before `channel_vacated` and `member_removed`, which a return within it cancels. 0 sends them at once.",
 		0, time.Minute),
-	"webhooks.timeout": span("Time for one delivery attempt.", shortest, 2*time.Minute),
+	"webhooks.timeout":       span("Time for one delivery attempt.", shortest, 2*time.Minute),
+	"webhooks.max_in_flight": number("Requests that wait for answers of all receivers at the same time. One receiver gets at most half of them, whatever its own `max_in_flight` says. Each takes a file descriptor.", 2, 4096),
 	"webhooks.queue_bytes": {
 		meaning: "Payloads waiting for one receiver; beyond it the oldest are given up and counted. 0 is 64 MiB, or 1 GiB with `data_dir`.",
 		limits:  queueLimits, check: checkQueueBytes,
@@ -160,5 +161,5 @@ var rules = map[string]rule{
 		meaning: "How long a request that fails is repeated. 0 repeats the same bytes for 290 s, which every library accepts. Longer, it is signed afresh with a new `time_ms` each time after that.",
 		limits:  "0, or 5m to 72h", check: checkRetryFor,
 	},
-	"apps[].webhooks[].max_in_flight": number("Requests that wait for this receiver's answer at the same time. One receiver gets at most half of the 256 of the process.", 1, 128),
+	"apps[].webhooks[].max_in_flight": number("Requests that wait for this receiver's answer at the same time. It gets at most half of `webhooks.max_in_flight` all the same.", 1, 128),
 }

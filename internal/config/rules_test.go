@@ -130,6 +130,7 @@ apps:
 	c.Apps[0].Webhooks[0].Headers = []Header{{Name: "Authorization", Value: "v"}}
 	c.Apps[0].Webhooks[0].Batching = true
 	c.Webhooks.QueueBytes = c.Apps[0].Webhooks[0].BatchBytes - 1
+	c.Apps[0].Webhooks[0].MaxInFlight, c.Webhooks.MaxInFlight = 34, 66
 	c.Apps[1].Webhooks[0].URL = "http://127.0.0.1/"
 	c.Apps[1].Webhooks[0].Headers = c.Apps[0].Webhooks[0].Headers
 	if got := c.Warnings(); slices.ContainsFunc(got, func(w string) bool { return strings.HasPrefix(w, "apps[1].webhooks[0].headers") }) {
@@ -137,6 +138,7 @@ apps:
 	}
 	for _, want := range []string{
 		"apps[0].webhooks[0].batch_bytes: is more than webhooks.queue_bytes lets wait",
+		"apps[0].webhooks[0].max_in_flight: is more than the half of webhooks.max_in_flight that one receiver gets",
 		"apps[0].webhooks[0].headers: are sent without TLS, for anybody on the way to read",
 	} {
 		if got := c.Warnings(); !slices.Contains(got, want) {

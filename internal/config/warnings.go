@@ -31,6 +31,9 @@ func (c *Config) Warnings() []string {
 			if webhook.Batching && webhook.BatchBytes > c.QueueLimit() {
 				found.add(at+".batch_bytes", "", "is more than webhooks.queue_bytes lets wait")
 			}
+			if half := (c.Webhooks.MaxInFlight + 1) / 2; webhook.MaxInFlight > half && webhook.MaxInFlight > DefaultWebhook().MaxInFlight {
+				found.add(at+".max_in_flight", "", "is more than the half of webhooks.max_in_flight that one receiver gets")
+			}
 			if len(webhook.Headers) > 0 && readableOnTheWay(webhook.URL) {
 				found.add(at+".headers", "", "are sent without TLS, for anybody on the way to read")
 			}

@@ -129,7 +129,7 @@ func build(ctx context.Context, o Options) (_ *daemon, err error) {
 		return nil, err
 	}
 	d.hub = hub.New(d.hubOptions())
-	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Log)))
+	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Config.Webhooks.MaxInFlight, o.Log)))
 	d.api = httpapi.New(d.apiOptions())
 	d.metrics.MustRegister(d.hub, d.sockets, d.reloads)
 	return d, nil
@@ -142,15 +142,16 @@ func accessOf(c config.Ops) *httpapi.OpsAccess {
 func (d *daemon) webhookOptions(trust webhook.Trust) webhook.Options {
 	c := d.o.Config.Webhooks
 	o := webhook.Options{
-		Registry:   d.apps,
-		Allow:      c.AllowAddresses,
-		Trust:      trust,
-		GraceDelay: c.GraceDelay,
-		Timeout:    c.Timeout,
-		QueueBytes: d.o.Config.QueueLimit(),
-		UserAgent:  "pipesocketd/" + d.o.Version,
-		Log:        d.o.Log,
-		Metrics:    d.metrics,
+		Registry:    d.apps,
+		Allow:       c.AllowAddresses,
+		Trust:       trust,
+		GraceDelay:  c.GraceDelay,
+		Timeout:     c.Timeout,
+		QueueBytes:  d.o.Config.QueueLimit(),
+		MaxInFlight: c.MaxInFlight,
+		UserAgent:   "pipesocketd/" + d.o.Version,
+		Log:         d.o.Log,
+		Metrics:     d.metrics,
 	}
 	if d.data != nil {
 		o.Journal, o.Attempts = d.data.webhooks, d.data.webhooks

@@ -11,6 +11,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/config"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
 // hooked gives the configuration an app whose receiver nobody is.
@@ -80,6 +81,26 @@ func TestDataDirectory(t *testing.T) {
 	for name, mode := range map[string]os.FileMode{".": 0o700, "webhooks.db": 0o600, "pipesocketd.lock": 0o600} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v, want %v", name, info, err, mode)
+		}
+	}
+}
+
+// The settings of delivery reach the dispatcher.
+func TestWebhookOptions(t *testing.T) {
+	o := options(nil)
+	o.Config.Webhooks.MaxInFlight, o.Config.Webhooks.Timeout, o.Config.Webhooks.QueueBytes = 7, time.Minute, 4321
+	d := &daemon{o: o}
+	if got := d.webhookOptions(webhook.Trust{}); got.MaxInFlight != 7 || got.Timeout != time.Minute || got.QueueBytes != 4321 {
+		t.Errorf("options %+v", got)
+	}
+}
+
+func TestPossibleConnections(t *testing.T) {
+	for _, c := range []struct{ descriptors, webhooks, want int }{
+		{20_000, 256, 19_488}, {20_000, 4096, 15_648}, {1024, 256, 512}, {1024, 4096, 512},
+	} {
+		if got := possibleConnections(c.descriptors, c.webhooks); got != c.want {
+			t.Errorf("%d of %d descriptors beside %d webhooks in flight, want %d", got, c.descriptors, c.webhooks, c.want)
 		}
 	}
 }

@@ -5,14 +5,15 @@ import (
 	"math"
 )
 
-// reservedDescriptors are kept from WebSocket connections: for listeners, files,
-// backends' HTTP connections and webhook receivers.
-const reservedDescriptors = 512
+// reservedDescriptors are kept from WebSocket connections, beside those for
+// requests to webhook receivers: for listeners, files, backends' HTTP connections
+// and kept connections to receivers.
+const reservedDescriptors = 256
 
 // connectionLimit raises the file-descriptor limit and returns how many
 // WebSocket connections the process takes: what is configured, else what the
-// descriptors allow.
-func connectionLimit(configured int, log *slog.Logger) int {
+// descriptors allow that so many webhooks in flight leave.
+func connectionLimit(configured, webhooks int, log *slog.Logger) int {
 	before, limit, err := raiseDescriptorLimit()
 	switch {
 	case err != nil:
@@ -22,8 +23,7 @@ func connectionLimit(configured int, log *slog.Logger) int {
 	default:
 		log.Info("file-descriptor limit is the most allowed", "limit", limit)
 	}
-	descriptors := int(min(limit, math.MaxInt32))
-	possible := max(descriptors-reservedDescriptors, descriptors/2)
+	possible := possibleConnections(int(min(limit, math.MaxInt32)), webhooks)
 	if configured == 0 {
 		return possible
 	}
@@ -32,4 +32,9 @@ func connectionLimit(configured int, log *slog.Logger) int {
 			"max_connections", configured, "possible", possible)
 	}
 	return configured
+}
+
+// possibleConnections leaves the sockets half of the descriptors in any case.
+func possibleConnections(descriptors, webhooks int) int {
+	return max(descriptors-reservedDescriptors-webhooks, descriptors/2)
 }
