@@ -190,6 +190,14 @@ func (d *daemon) hubOptions() hub.Options {
 	return o
 }
 
+func (d *daemon) opsAPIOptions() httpapi.OpsAPIOptions {
+	o := httpapi.OpsAPIOptions{Log: d.o.Log}
+	if d.data != nil {
+		o.Webhooks = keptWebhooks{d.data.webhooks}
+	}
+	return o
+}
+
 func (d *daemon) apiOptions() httpapi.Options {
 	c := d.o.Config
 	o := httpapi.Options{

@@ -105,6 +105,7 @@ func (d *daemon) opsServer() *http.Server {
 		Pprof:    d.o.Config.Ops.Pprof,
 		Log:      d.o.Log,
 		Access:   func() httpapi.OpsAccess { return *d.access.Load() },
+		API:      httpapi.NewOpsAPI(d.opsAPIOptions()),
 	}))
 	s.WriteTimeout = 0 // profiles take as long as they are asked to
 	return s

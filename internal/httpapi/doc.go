@@ -17,7 +17,9 @@
 // the event is made (events.go).
 //
 // [NewOps] makes the handler of the operations listener: liveness, readiness,
-// metrics and profiles, without any authentication.
+// metrics and profiles, open to whoever reaches it unless the token is required.
+// [NewOpsAPI] makes what is below /api/ there, for those who may: looking at
+// webhooks that are kept, replaying and dropping them.
 //
 // Handlers keep no state between requests and may be used concurrently. There is
 // no goroutine and no lock here. Time limits are those of the http.Server.

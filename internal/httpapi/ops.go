@@ -34,6 +34,8 @@ const opsIndex = `pipesocketd operations listener
 /live     the process runs
 /ready    it takes connections, or why it does not
 /metrics  Prometheus metrics
+
+/api/webhooks  webhooks that wait or were given up, for operators
 `
 
 // NewOps returns the handler of the operations listener. What shows or changes
