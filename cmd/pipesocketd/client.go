@@ -78,7 +78,7 @@ func (t *target) takeFrom(c *config.Config, environ []string) (err error) {
 func (t *target) credentials(c *config.Config, environ []string) (apps.ID, auth.Key, error) {
 	wanted := t.appID
 	if wanted == "" {
-		wanted = environmentApp(environ)
+		wanted = variable(environ, "PIPESOCKETD_APP_ID")
 	}
 	all := c.BuildApps()
 	if len(all) == 0 {
@@ -101,23 +101,7 @@ func (t *target) credentials(c *config.Config, environ []string) (apps.ID, auth.
 	}
 }
 
-func environmentApp(environ []string) string {
-	for _, entry := range slices.Backward(environ) {
-		if id, ok := strings.CutPrefix(entry, "PIPESOCKETD_APP_ID="); ok {
-			return id
-		}
-	}
-	return ""
-}
-
-// shownURL is the server's URL without a password in it.
-func (t *target) shownURL() string {
-	u, err := url.Parse(t.url)
-	if err != nil {
-		return "the server"
-	}
-	return u.Redacted()
-}
+func (t *target) shownURL() string { return withoutPassword(t.url) }
 
 // signed makes a signed request to a path below that of the app, whose segments
 // are escaped.

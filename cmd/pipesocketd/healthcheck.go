@@ -26,7 +26,7 @@ func (p *program) healthcheckCommand() *cobra.Command {
 				if err != nil {
 					return invalid(exitFailure, err)
 				}
-				if base, err = opsURL(c); err != nil {
+				if base, err = opsURL(c, "--url"); err != nil {
 					return failure(err)
 				}
 			}

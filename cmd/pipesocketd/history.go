@@ -4,15 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/pipesocket/pipesocketd/internal/auth"
 )
 
 // A history is what to read of a channel's past, and where.
@@ -79,36 +76,7 @@ func (h *history) check(now time.Time) error {
 	if h.follow && (h.order != orderNewest || h.to != "" || h.limit == 0) {
 		return errors.New("--follow shows the last events and what comes: it goes with neither --order, --to nor --limit 0")
 	}
-	for _, t := range []struct {
-		flag  string
-		value *string
-	}{{"--from", &h.from}, {"--to", &h.to}} {
-		if *t.value == "" {
-			continue
-		}
-		ms, err := parseMoment(*t.value, now)
-		if err != nil {
-			return fmt.Errorf("%s must be a time, a date, Unix milliseconds or a duration such as 2h, not %q", t.flag, *t.value)
-		}
-		*t.value = strconv.FormatInt(ms, 10)
-	}
-	return nil
-}
-
-// parseMoment reads a time of the command line as Unix milliseconds.
-func parseMoment(text string, now time.Time) (int64, error) {
-	if ms, err := strconv.ParseUint(text, 10, 63); err == nil {
-		return int64(ms), nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago).UnixMilli(), nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil && t.UnixMilli() >= 0 {
-			return t.UnixMilli(), nil
-		}
-	}
-	return 0, errors.New("no time")
+	return readMoments(&h.from, &h.to, now)
 }
 
 func (h *history) print(ctx context.Context, to io.Writer) error {
@@ -196,7 +164,7 @@ func (h *history) printEvent(out *bufio.Writer, e pastEvent) {
 		_, _ = out.Write(append(e.raw, '\n')) // Flush tells
 		return
 	}
-	line := time.UnixMilli(e.TimeMS).UTC().Format("2006-01-02T15:04:05.000Z") + "  " + shown(e.Name) + "  " + shown(e.Data)
+	line := shownTime(e.TimeMS) + "  " + shown(e.Name) + "  " + shown(e.Data)
 	if e.UserID != "" {
 		line += "  user_id=" + shown(e.UserID)
 	}
@@ -205,7 +173,3 @@ func (h *history) printEvent(out *bufio.Writer, e pastEvent) {
 	}
 	_, _ = out.WriteString(line + "\n") // Flush tells
 }
-
-// shown makes text of others fit for a terminal; no character of it becomes longer
-// than ten.
-func shown(text string) string { return auth.Echo(text, 10*len(text)+len("…")) }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/pipesocket/pipesocketd/internal/config"
 )
@@ -16,16 +18,17 @@ func publicURL(c *config.Config) (string, error) {
 	if c.TLS.Enabled() {
 		scheme = "https"
 	}
-	host, err := localAddress(c.Listen)
+	host, err := localAddress(c.Listen, "--url")
 	if err != nil {
 		return "", err
 	}
 	return (&url.URL{Scheme: scheme, Host: host, Path: c.Mount}).String(), nil
 }
 
-// opsURL does the same for the operations listener.
-func opsURL(c *config.Config) (string, error) {
-	host, err := localAddress(c.Ops.Listen)
+// opsURL does the same for the operations listener. The flag is the one that could
+// tell instead.
+func opsURL(c *config.Config, flag string) (string, error) {
+	host, err := localAddress(c.Ops.Listen, flag)
 	if err != nil {
 		return "", err
 	}
@@ -33,13 +36,13 @@ func opsURL(c *config.Config) (string, error) {
 }
 
 // localAddress turns an address to listen on into one to connect to.
-func localAddress(listen string) (string, error) {
+func localAddress(listen, flag string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return "", err
 	}
 	if port == "0" {
-		return "", errors.New("the configured port is 0, so the server chose one: give its address with --url")
+		return "", errors.New("the configured port is 0, so the server chose one: give its address with " + flag)
 	}
 	ip, err := netip.ParseAddr(host)
 	switch {
@@ -49,4 +52,23 @@ func localAddress(listen string) (string, error) {
 		host = "::1"
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// withoutPassword is the URL of a server as it may be shown.
+func withoutPassword(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "the server"
+	}
+	return u.Redacted()
+}
+
+// variable returns the last value of an environment variable, "" without one.
+func variable(environ []string, name string) string {
+	for _, entry := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
