@@ -93,11 +93,11 @@ func TestWebhooksList(t *testing.T) {
 }
 
 func TestWebhooksShow(t *testing.T) {
-	detail := strings.TrimSuffix(deadHook, "}") + `,"body":"{\"time_ms\":1}","attempts":[` +
+	detail := strings.TrimSuffix(deadHook, "}") + `,"delivery":"h-0a","body":"{\"time_ms\":1}","attempts":[` +
 		`{"at_ms":1767323045001,"took_ms":1.25,"outcome":"http_5xx","status":503,"answer":"bu\u001b[2Jsy\n"},{"at_ms":1767323046001,"took_ms":10000,"outcome":"timeout","error":"slow"}]}`
 	a := newOpsAPI(t, "", map[string]string{
 		"GET /api/webhooks/17": detail,
-		"GET /api/webhooks/18": `{"id":"18","app":"1","endpoint":"https://hooks.example/in","state":"waiting","sealed_ms":1767323045000,"failures":0,"events":1,"bytes":2,"body":"{}","attempts":[]}`,
+		"GET /api/webhooks/18": `{"id":"18","app":"1","endpoint":"https://hooks.example/in","state":"waiting","sealed_ms":1767323045000,"failures":0,"events":1,"bytes":2,"delivery":"i-0b","body":"{}","attempts":[]}`,
 		"GET /api/webhooks/19": "404 No such webhook",
 	})
 	for name, c := range map[string]struct {
@@ -113,6 +113,7 @@ failures  3
 note      expired at 2026-01-02T03:08:55.000Z
 events    2
 bytes     300
+delivery  h-0a
 body      {"time_ms":1}
 
 ATTEMPT                   TOOK       OUTCOME   STATUS  ANSWER OR ERROR
@@ -127,6 +128,7 @@ made      2026-01-02T03:04:05.000Z
 failures  0
 events    1
 bytes     2
+delivery  i-0b
 body      {}
 
 no attempts are known

@@ -80,6 +80,7 @@ func (t *webhooksTable) print(webhooks []keptWebhook) error {
 
 // webhookDetail is all about one webhook.
 type webhookDetail struct {
+	Delivery string `json:"delivery"`
 	Body     string `json:"body"`
 	Attempts []struct {
 		AtMS    int64   `json:"at_ms"`
@@ -109,7 +110,7 @@ func printWebhook(out io.Writer, answer []byte) error {
 		fmt.Fprintf(tabs, "note\t%s\n", shown(note))
 	}
 	if d.Body != "" {
-		fmt.Fprintf(tabs, "events\t%d\nbytes\t%d\nbody\t%s\n", w.Events, w.Bytes, shown(d.Body))
+		fmt.Fprintf(tabs, "events\t%d\nbytes\t%d\ndelivery\t%s\nbody\t%s\n", w.Events, w.Bytes, shown(d.Delivery), shown(d.Body))
 	}
 	if err := tabs.Flush(); err != nil {
 		return err

@@ -40,6 +40,7 @@ func (k keptWebhooks) Show(ctx context.Context, id int64) (*httpapi.WebhookDetai
 	d := &httpapi.WebhookDetail{Body: string(found.Body), Attempts: []httpapi.WebhookAttempt{}}
 	if found.Entry != nil {
 		d.Webhook = shownWebhook(*found.Entry)
+		d.Delivery = (&webhook.Payload{ID: id, Body: found.Body}).Delivery()
 	} else {
 		d.Webhook = goneWebhook(id, found.Attempts)
 	}

@@ -129,7 +129,7 @@ func TestWebhooksOfTheJournal(t *testing.T) {
 			return false
 		}
 		a := attempts[0].(map[string]any)
-		return d["state"] == "dead" && d["body"] == "body 1" && d["reason"] == "expired" && d["failures"] == 1.0 && d["died_ms"].(float64) >= d["sealed_ms"].(float64) &&
+		return d["state"] == "dead" && d["body"] == "body 1" && d["delivery"] == first.Delivery() && d["reason"] == "expired" && d["failures"] == 1.0 && d["died_ms"].(float64) >= d["sealed_ms"].(float64) &&
 			a["status"] == 503.0 && a["took_ms"] == 1.5 && a["outcome"] == "http_5xx" && a["answer"] == "busy" && a["at_ms"] == float64(start.UnixMilli())
 	})
 

@@ -76,8 +76,9 @@ type Webhook struct {
 // WebhookDetail is all that is known of a webhook.
 type WebhookDetail struct {
 	Webhook
-	Body     string           `json:"body,omitempty"` // as it was sent
-	Attempts []WebhookAttempt `json:"attempts"`       // those that are kept, oldest first
+	Delivery string           `json:"delivery,omitempty"` // its name for the receiver
+	Body     string           `json:"body,omitempty"`     // as it was sent
+	Attempts []WebhookAttempt `json:"attempts"`           // those that are kept, oldest first
 }
 
 // WebhookAttempt is one attempt to deliver a webhook.

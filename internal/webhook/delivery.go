@@ -11,10 +11,10 @@ import (
 // sealed afresh, so that receivers can tell a repetition. It is not signed.
 const headerDelivery = "X-Pipesocket-Delivery"
 
-// delivery returns the name of the payload: its id, which says when it was made,
-// and four bytes of the SHA-256 of its events, since other queues, of this process
-// and of others, give ids too.
-func (p *Payload) delivery() string {
+// Delivery returns the name of the payload for receivers: its id, which says when
+// it was made, and four bytes of the SHA-256 of its events, since other queues, of
+// this process and of others, give ids too.
+func (p *Payload) Delivery() string {
 	sum := sha256.Sum256(p.events())
 	return strconv.FormatInt(p.ID, 36) + "-" + hex.EncodeToString(sum[:4])
 }

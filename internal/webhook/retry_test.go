@@ -347,8 +347,8 @@ func TestResealed(t *testing.T) {
 		if p.TimeMS != 1 {
 			t.Error("the payload itself has changed")
 		}
-		if got.delivery() != p.delivery() {
-			t.Errorf("delivery %s, before %s", got.delivery(), p.delivery())
+		if got.Delivery() != p.Delivery() {
+			t.Errorf("delivery %s, before %s", got.Delivery(), p.Delivery())
 		}
 	}
 }

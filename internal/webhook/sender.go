@@ -133,7 +133,7 @@ func (s *sender) request(ctx context.Context, p *Payload) (*http.Request, error)
 	req.Header["Content-Type"] = []string{"application/json"}
 	req.Header["X-Pusher-Key"] = []string{p.Key}
 	req.Header["X-Pusher-Signature"] = []string{p.Signature}
-	req.Header[headerDelivery] = []string{p.delivery()}
+	req.Header[headerDelivery] = []string{p.Delivery()}
 	if user := req.URL.User; user != nil {
 		password, _ := user.Password()
 		req.SetBasicAuth(user.Username(), password)
