@@ -39,7 +39,7 @@ func (q *queue) receive() {
 				q.removed(r)
 			}
 		case m.failed:
-			q.setAside()
+			q.setAside(m.upTo)
 		default:
 			q.loaded(m.loaded, m.upTo)
 		}
@@ -59,19 +59,23 @@ func (q *queue) loaded(entries []*entry, upTo int64) {
 		q.held += len(p.Body)
 		q.admit(p)
 	}
-	// The span can have grown since it was asked for.
-	if q.stored[0].first = upTo + 1; upTo >= q.stored[0].last {
-		q.stored = slices.Delete(q.stored, 0, 1)
-	}
+	q.passed(upTo)
 }
 
 // setAside lets what cannot be read wait, so that later payloads go on.
-func (q *queue) setAside() {
+func (q *queue) setAside(upTo int64) {
 	q.loading = false
-	q.stored[0].open = false
-	q.aside = append(q.aside, q.stored[0])
-	q.stored = slices.Delete(q.stored, 0, 1)
+	q.aside = append(q.aside, span{first: q.stored[0].first, last: upTo})
 	q.asideAt = time.Now()
+	q.passed(upTo)
+}
+
+// passed takes the beginning off the first span, which can have grown since it
+// was asked for.
+func (q *queue) passed(upTo int64) {
+	if q.stored[0].first = upTo + 1; upTo >= q.stored[0].last {
+		q.stored = slices.Delete(q.stored, 0, 1)
+	}
 }
 
 // revived puts a span behind all payloads with lower places. Those are committed:

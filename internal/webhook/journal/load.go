@@ -25,12 +25,32 @@ func (w *writer) serve() {
 		s := *q.request
 		q.mu.Unlock()
 		entries, upTo, err := w.read(q, s)
+		if n := len(entries); err != nil && n > 0 {
+			upTo, err = entries[n-1].place, nil // those are good; the fault will show again
+		}
 		if err != nil {
-			w.j.o.Log.Error("webhooks cannot be read from disk; they wait, later ones go on", "error", err)
-			w.house.unread = true
+			upTo = w.blame(q, s, err)
 		}
 		q.send(message{loaded: entries, upTo: upTo, failed: err != nil})
 	}
+}
+
+// blame finds the place of what cannot be read at the beginning of a span. That
+// stands in an index too; if it cannot be read either, it is the whole span.
+func (w *writer) blame(q *queue, s span, fault error) (upTo int64) {
+	if !w.house.unread {
+		w.j.o.Log.Error("webhooks cannot be read from disk; they wait, later ones go on", "error", fault)
+	}
+	w.house.unread = true
+	upTo = s.last
+	if w.conn != nil {
+		row := w.conn.QueryRowContext(context.Background(), `SELECT place FROM payloads INDEXED BY payloads_waiting
+			WHERE endpoint = ? AND state = 1 AND place BETWEEN ? AND ? ORDER BY place LIMIT 1`, q.endpoint.id, s.first, s.last)
+		if err := row.Scan(&upTo); err != nil {
+			return s.last
+		}
+	}
+	return upTo
 }
 
 // read reads the beginning of a span and tells up to which place.
@@ -49,7 +69,7 @@ func (w *writer) read(q *queue, s span) (entries []*entry, upTo int64, err error
 	for bytes := 0; rows.Next(); {
 		e, err := scanPayload(rows, q)
 		if err != nil {
-			return nil, 0, err
+			return entries, 0, err
 		}
 		entries = append(entries, e)
 		if bytes += e.size; bytes >= most {

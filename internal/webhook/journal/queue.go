@@ -72,7 +72,7 @@ type span struct {
 type message struct {
 	loaded  []*entry // the oldest of the first span
 	upTo    int64    // the last place that was looked at
-	failed  bool     // the first span cannot be read
+	failed  bool     // what is up to there cannot be read
 	revived *revival
 	removed []removal
 }
