@@ -15,7 +15,10 @@ import (
 	"time"
 )
 
-const startTimeout = 20 * time.Second
+const (
+	startTimeout   = 20 * time.Second
+	attemptTimeout = 500 * time.Millisecond // webhooks.timeout
+)
 
 var readyLine = regexp.MustCompile(`^pipesocketd ready: public=http://(\S+) ops=http://(\S+)$`)
 
@@ -131,14 +134,14 @@ func configure(t *testing.T, receivers []*receiver) string {
 	text := fmt.Sprintf(`listen: 127.0.0.1:0
 ops: {listen: 127.0.0.1:0}
 data_dir: %s
-webhooks: {allow_addresses: [127.0.0.0/8], grace_delay: 300ms, timeout: 500ms}
+webhooks: {allow_addresses: [127.0.0.0/8], grace_delay: 300ms, timeout: %s}
 apps:
   - id: "1"
     keys: [{key: %s, secret: %s}]
     client_events: true
     client_event_rate: 10000
     webhooks:
-`, filepath.Join(dir, "data"), appKey, appSecret)
+`, filepath.Join(dir, "data"), attemptTimeout, appKey, appSecret)
 	for _, r := range receivers {
 		text += fmt.Sprintf(`      - url: %s
         events: [channel_occupied, channel_vacated, member_added, member_removed, client_event]

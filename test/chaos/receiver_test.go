@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/auth"
 )
@@ -36,7 +37,13 @@ type receiver struct {
 type payload struct {
 	events   []event
 	arrived  int
-	accepted []int64 // lives in which it was answered by 200
+	accepted []acceptance
+}
+
+// acceptance is an answer of 200.
+type acceptance struct {
+	at   time.Time
+	life int64
 }
 
 type event struct {
@@ -88,7 +95,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.mu.Lock()
-	p.accepted = append(p.accepted, life)
+	p.accepted = append(p.accepted, acceptance{time.Now(), life})
 	r.mu.Unlock()
 	w.WriteHeader(http.StatusOK)
 }
