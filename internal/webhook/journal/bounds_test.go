@@ -81,6 +81,27 @@ func TestOrphansExpire(t *testing.T) {
 	want(t, "left", l.all(), []string{"body 0"})
 }
 
+// A dead letter that is replayed for an endpoint that is gone has its time anew.
+func TestReplayedOrphansDoNotExpireAtOnce(t *testing.T) {
+	path := file(t)
+	j := open(t, path, Options{})
+	l := lane(t, j, hookURL)
+	l.put(1)
+	dead := l.bury(1)
+	old := payload(2)
+	old.TimeMS -= time.Hour.Milliseconds()
+	l.Put(old)
+	flush(t, j)
+	shut(t, j)
+	j = open(t, path, Options{MaxAge: time.Minute})
+	if n, err := j.Replay(t.Context(), Filter{IDs: dead}); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	testkit.WaitFor(t, func() bool { return j.deadCount.Load() > 0 }, "the old one to expire")
+	want(t, "waiting", ids(list(t, j, Filter{State: Waiting}, Page{})), dead)
+	want(t, "left", lane(t, j, hookURL).all(), []string{"body 1"})
+}
+
 func TestDeadLettersAreBounded(t *testing.T) {
 	t.Run("by bytes", func(t *testing.T) {
 		j := open(t, file(t), Options{DeadBytes: 2 * int64(len("body 1"))})

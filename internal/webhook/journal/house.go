@@ -174,6 +174,9 @@ func (w *writer) expireOrphan(e *endpoint, oldest int64, now time.Time) (n int, 
 		if err := rows.Scan(&r.id, &r.place, &r.events, &r.bytes, &timeMS); err != nil {
 			return err
 		}
+		if timeMS == 0 { // replayed and not yet sealed: the place tells since when it waits
+			timeMS = r.place / 1000
+		}
 		if timeMS < oldest {
 			gone = append(gone, r)
 		}
