@@ -24,7 +24,7 @@ var rules = map[string]rule{
 		checkMount),
 	"tls.cert_file": anything("PEM file with the certificate chain of the public listener. Given with `tls.key_file` or not at all."),
 	"tls.key_file":  anything("PEM file with the private key of `tls.cert_file`."),
-	"ops.listen": text("Address of the operations listener, which serves `/live`, `/ready` and `/metrics`. Keep it private.",
+	"ops.listen": text("Address of the operations listener, which serves `/live`, `/ready`, `/metrics` and the operations API. Keep it private.",
 		listenLimits+"; not that of `listen`", checkListen),
 	"ops.pprof": anything("Serve profiles under `/debug/pprof/` on the operations listener."),
 	"ops.token": text("What requests below `/api/` of the operations listener have to send as `Authorization: Bearer …`. Empty: they are taken from this machine only.",
