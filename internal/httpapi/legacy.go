@@ -18,7 +18,7 @@ func (a *API) postLegacyEvent(c *call) error {
 	if err := queryString(&c.query, "socket_id", &p.socketID); err != nil {
 		return err
 	}
-	name, err := eventName(p.name)
+	name, err := c.eventName(p.name)
 	if err != nil {
 		return err
 	}

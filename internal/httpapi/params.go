@@ -107,7 +107,7 @@ type event struct {
 // the data is left to [event.checkSize], since it comes after every other check
 // of the request.
 func (c *call) event(p *eventParams) (e event, err error) {
-	if e.name, err = eventName(p.name); err != nil {
+	if e.name, err = c.eventName(p.name); err != nil {
 		return e, err
 	}
 	if e.data = p.data; e.data.IsAbsent() {
@@ -134,11 +134,11 @@ func (e *event) checkSize(app *apps.App) error {
 	return nil
 }
 
-func eventName(v strictjson.Value) (string, error) {
+func (c *call) eventName(v strictjson.Value) (string, error) {
 	if v.IsAbsent() {
 		return "", errMissing("name")
 	}
-	name, ok := v.Text()
+	name, ok := c.api.names.text(v)
 	switch {
 	case !ok:
 		return "", errNameType
@@ -157,7 +157,7 @@ func eventName(v strictjson.Value) (string, error) {
 func (c *call) channelNames(p *eventParams) ([]protocol.ChannelName, error) {
 	first := len(c.names)
 	if p.channels.IsAbsent() {
-		name, err := channelName(p.channel)
+		name, err := c.channelName(p.channel)
 		c.names = append(c.names, name)
 		return c.names[first:], err
 	}
@@ -170,7 +170,7 @@ func (c *call) channelNames(p *eventParams) ([]protocol.ChannelName, error) {
 	}
 	c.names = slices.Grow(c.names, n)
 	err := p.channels.Elements(func(v strictjson.Value) error {
-		text, ok := v.Text()
+		text, ok := c.api.names.text(v)
 		if !ok {
 			return errChannelName(string(v))
 		}
@@ -185,11 +185,11 @@ func (c *call) channelNames(p *eventParams) ([]protocol.ChannelName, error) {
 }
 
 // channelName reads the single-channel form of a trigger.
-func channelName(v strictjson.Value) (protocol.ChannelName, error) {
+func (c *call) channelName(v strictjson.Value) (protocol.ChannelName, error) {
 	if v.IsAbsent() {
 		return "", errMissing("channel")
 	}
-	text, ok := v.Text()
+	text, ok := c.api.names.text(v)
 	if !ok {
 		return "", errChannelName(string(v))
 	}

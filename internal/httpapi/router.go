@@ -68,6 +68,7 @@ type API struct {
 	now         func() time.Time
 	log         *slog.Logger
 	metrics     *apiMetrics
+	names       *recentNames
 	router      chi.Router
 }
 
@@ -114,6 +115,7 @@ func New(o Options) *API {
 		now:         o.Now,
 		log:         o.Log,
 		metrics:     newAPIMetrics(o.Metrics),
+		names:       newRecentNames(),
 		router:      chi.NewRouter(),
 	}
 	if a.maxBody <= 0 {
