@@ -2,17 +2,17 @@ package chaos
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
 const (
@@ -39,25 +39,7 @@ type process struct {
 	cmd         *exec.Cmd
 	public, ops string // HOST:PORT
 	ended       chan struct{}
-	stderr      log
-}
-
-// log keeps what a process writes.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	stderr      testkit.Output
 }
 
 // start runs the server and returns when it is ready.

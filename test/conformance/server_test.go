@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
 const (
@@ -194,24 +195,7 @@ func (s *server) dialTCP(t testing.TB) net.Conn {
 }
 
 // capture keeps what a process wrote to standard error.
-type capture struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (c *capture) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.buf.Write(p)
-}
-
-// String returns everything so far.
-func (c *capture) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.buf.String()
-}
+type capture struct{ testkit.Output }
 
 func (c *capture) tail() string {
 	text := c.String()
