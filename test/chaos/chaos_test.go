@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -218,7 +219,7 @@ func (w *world) checkLost(t *testing.T, r *receiver) {
 
 // checkRepeated counts payloads that were accepted more than once. That needs a
 // kill in between, or an answer that was too late for the server.
-func (*world) checkRepeated(t *testing.T, r *receiver) {
+func (w *world) checkRepeated(t *testing.T, r *receiver) {
 	t.Helper()
 	repeated, late := 0, 0
 	for _, p := range r.payloads {
@@ -228,7 +229,7 @@ func (*world) checkRepeated(t *testing.T, r *receiver) {
 		for i := 1; i < len(p.accepted); i++ {
 			before, now := p.accepted[i-1], p.accepted[i]
 			switch {
-			case now.life > before.life:
+			case now.life > before.life || w.killedShortlyBefore(before.at):
 				repeated++
 			case now.at.Sub(before.at) > attemptTimeout:
 				late++
@@ -238,6 +239,15 @@ func (*world) checkRepeated(t *testing.T, r *receiver) {
 		}
 	}
 	t.Logf("%d payloads; %d accepted again after a kill, %d after a late answer", len(r.payloads), repeated, late)
+}
+
+// killedShortlyBefore reports whether a request that was accepted then can be of a
+// process that had been killed: what it had sent was still there to be read.
+func (w *world) killedShortlyBefore(accepted time.Time) bool {
+	return slices.ContainsFunc(w.killed, func(at time.Time) bool {
+		since := accepted.Sub(at)
+		return since >= 0 && since < attemptTimeout
+	})
 }
 
 // edges are what a receiver was told of channels and members.
