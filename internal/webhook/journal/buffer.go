@@ -121,12 +121,22 @@ func (j *Journal) addedLocked(size int, urgent bool) {
 	full := j.next.grown(size)
 	switch {
 	case full:
-		signal(j.full)
+		j.writeLocked(0)
 	case urgent && !j.urgent:
 		j.urgent = true
-		signal(j.hurry)
-	case !urgent && j.next.count == 1:
-		signal(j.dirty)
+		j.writeLocked(groupDelay)
+	case j.due.IsZero():
+		j.writeLocked(lazyDelay)
+	}
+}
+
+// writeLocked wants the buffer written after a delay at the latest. The delay
+// begins now, whatever the writer is at.
+func (j *Journal) writeLocked(within time.Duration) {
+	at := time.Now().Add(within)
+	if j.due.IsZero() || at.Before(j.due) {
+		j.due = at
+		signal(j.planned)
 	}
 }
 
@@ -181,7 +191,7 @@ func (j *Journal) take() (b buffer) {
 	defer j.mu.Unlock()
 	b, j.next = j.next, j.spare
 	j.spare = buffer{}
-	j.urgent = false
+	j.due, j.urgent = time.Time{}, false
 	for _, c := range b.commands {
 		c.first = j.seq + 1
 		j.seq += int64(c.places)

@@ -69,11 +69,10 @@ type Journal struct {
 	metrics *metrics
 	writer  *writer
 
-	// Capacity 1, never closed: changes that can wait, that cannot, that are many;
-	// requests to load.
-	dirty, hurry, full, load chan struct{}
-	stop                     chan struct{} // closed by Close
-	ended                    chan struct{} // closed by the writer
+	// Capacity 1, never closed: there is a due, or an earlier one; requests to load.
+	planned, load chan struct{}
+	stop          chan struct{} // closed by Close
+	ended         chan struct{} // closed by the writer
 
 	fault     atomic.Pointer[string] // why the last commit was not made, nil if it was
 	busySince atomic.Int64           // Unix nanoseconds: when a commit began that has not ended, or 0
@@ -84,7 +83,8 @@ type Journal struct {
 
 	mu        sync.Mutex
 	closed    bool
-	urgent    bool // hurry was signalled since the last take
+	due       time.Time // when next is to be written; zero: it is empty
+	urgent    bool      // there is something in next that payloads wait for
 	seq       int64
 	next      buffer
 	spare     buffer // next after the next take: the one that was written last
@@ -103,9 +103,7 @@ var (
 func Open(ctx context.Context, path string, o Options) (*Journal, error) {
 	j := &Journal{
 		o:         o.withDefaults(),
-		dirty:     make(chan struct{}, 1),
-		hurry:     make(chan struct{}, 1),
-		full:      make(chan struct{}, 1),
+		planned:   make(chan struct{}, 1),
 		load:      make(chan struct{}, 1),
 		stop:      make(chan struct{}),
 		ended:     make(chan struct{}),

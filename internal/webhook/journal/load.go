@@ -8,10 +8,11 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
-// One load reads at most so much, as commits wait for it.
+// One load reads at most so much, as commits wait for it: a millisecond or two. A
+// queue that drains asks for the next one long before it needs it.
 const (
-	loadBytes = 1 << 20
-	loadCount = 2048
+	loadBytes = 128 << 10
+	loadCount = 256
 )
 
 // serve loads what queues have asked for.

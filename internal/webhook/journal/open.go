@@ -15,9 +15,6 @@ import (
 // checkBytes is the size up to which a file is checked before it is used.
 const checkBytes = 256 << 20
 
-// walBytes is the size that the write-ahead log is cut back to after a burst.
-const walBytes = 16 << 20
-
 func (j *Journal) open(ctx context.Context, path string) (err error) {
 	if j.db, err = sqlite.Open(ctx, path, schema); err != nil {
 		return fmt.Errorf("open webhook journal: %w", err)
@@ -37,9 +34,6 @@ func (j *Journal) open(ctx context.Context, path string) (err error) {
 		if err := step(ctx); err != nil {
 			return err
 		}
-	}
-	if _, err := j.db.ExecContext(ctx, fmt.Sprintf("PRAGMA journal_size_limit = %d", walBytes)); err != nil {
-		return err
 	}
 	if err := j.writer.reconnect(); err != nil { //nolint:contextcheck // the connection outlives the call
 		return err

@@ -267,8 +267,8 @@ func (j *Journal) order(ctx context.Context, c *command) error {
 		return errors.New("the webhook journal is closed")
 	}
 	j.next.commands = append(j.next.commands, c)
+	j.writeLocked(groupDelay)
 	j.mu.Unlock()
-	signal(j.hurry)
 	select {
 	case err := <-c.done:
 		return err

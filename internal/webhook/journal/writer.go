@@ -30,6 +30,7 @@ type writer struct {
 	buried int64                  // and of their bytes
 	again  time.Duration
 	commit *time.Timer
+	wal    wal
 	house  house
 	left   error // of the last commit, by Close
 }
@@ -59,16 +60,14 @@ func (w *writer) run() {
 		select {
 		case <-w.j.load:
 			w.serve()
-		case <-w.j.dirty:
-			w.soon(lazyDelay)
-		case <-w.j.hurry:
-			w.soon(groupDelay)
-		case <-w.j.full:
-			w.soon(0)
+		case <-w.j.planned:
+			w.plan()
 		case <-w.commit.C:
 			w.round()
 		case <-tick.C:
 			w.keepHouse()
+			w.wal.since = walAsked // keeping house writes too
+			w.checkpoint()
 		case <-w.j.stop:
 			w.finish()
 			return
@@ -76,10 +75,13 @@ func (w *writer) run() {
 	}
 }
 
-// soon plans the next commit. After one that failed the time is set already.
-func (w *writer) soon(delay time.Duration) {
-	if w.again == 0 {
-		w.commit.Reset(delay)
+// plan sets the time of the next commit. After one that failed it is set already.
+func (w *writer) plan() {
+	w.j.mu.Lock()
+	due := w.j.due
+	w.j.mu.Unlock()
+	if w.again == 0 && !due.IsZero() {
+		w.commit.Reset(time.Until(due))
 	}
 }
 
@@ -108,6 +110,7 @@ func (w *writer) round() {
 	for _, c := range commands {
 		c.done <- w.obey(c)
 	}
+	w.checkpoint() // nobody waits for it
 }
 
 // obey runs a command in a transaction of its own. All changes from before it
@@ -143,8 +146,16 @@ func (b *buffer) append(more buffer) {
 	b.bytes += more.bytes
 }
 
-// timed watches over a step that waits for the disk.
+// timed measures a step that changes the database.
 func (w *writer) timed(step func() error) error {
+	began := time.Now()
+	err := w.watched(step)
+	w.j.metrics.commits.Observe(time.Since(began).Seconds())
+	return err
+}
+
+// watched watches over a step that waits for the disk.
+func (w *writer) watched(step func() error) error {
 	began := time.Now()
 	w.j.busySince.Store(began.UnixNano())
 	late := time.AfterFunc(stuckAfter, w.isStuck)
@@ -153,7 +164,6 @@ func (w *writer) timed(step func() error) error {
 		w.j.o.Log.Info("webhook journal: the disk answers again", "after", took.String())
 	}
 	w.j.busySince.Store(0)
-	w.j.metrics.commits.Observe(time.Since(began).Seconds())
 	return err
 }
 
@@ -196,7 +206,7 @@ func (w *writer) reconnect() error {
 	if err != nil {
 		return err
 	}
-	if err := w.text.prepare(conn); err != nil {
+	if err := errors.Join(setWAL(conn), w.text.prepare(conn)); err != nil {
 		return errors.Join(err, conn.Close())
 	}
 	w.conn = conn
@@ -214,6 +224,7 @@ func (w *writer) committed() {
 		e.row, e.listed, e.to = e.to.state, false, payloadChange{}
 	}
 	w.sealedRows()
+	w.wal.grown(w.held.bytes)
 	w.house.busy = true
 	w.house.attempts += int64(len(w.held.attempts))
 	for _, e := range w.held.endpoints {
