@@ -112,9 +112,10 @@ e2e-more: ## The same with libraries of further languages; needs Python and Java
 	@test/e2e/more/run.sh
 
 .PHONY: chaos
-KILLS ?= 50
-chaos: ## Kill the server KILLS (50) times under load and check that no committed webhook is lost.
-	@PIPESOCKETD_CHAOS_KILLS=$(KILLS) go test -count=1 -v -timeout 30m ./test/chaos
+KILLS  ?= 50
+OUTAGE ?= 10m
+chaos: ## Kill the server KILLS (50) times and take receivers down for OUTAGE (10m), under load: no committed webhook is lost.
+	@PIPESOCKETD_CHAOS_KILLS=$(KILLS) PIPESOCKETD_CHAOS_OUTAGE=$(OUTAGE) go test -count=1 -v -timeout 60m ./test/chaos
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME (30s).

@@ -3,9 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -111,25 +109,7 @@ func (w *world) quiet(p *process) bool {
 			return false
 		}
 	}
-	return strings.Contains(w.metrics(p), "\npipesocketd_webhook_queue_payloads{app=\"1\"} 0\n")
-}
-
-func (w *world) metrics(p *process) string {
-	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "http://"+p.ops+"/metrics", nil)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return string(body)
+	return strings.Contains(p.metrics(), "\npipesocketd_webhook_queue_payloads{app=\"1\"} 0\n")
 }
 
 func (w *world) check() {
