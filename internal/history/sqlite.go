@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
@@ -55,6 +57,12 @@ const (
 
 	// maxReaders bounds the pages that are read at the same time.
 	maxReaders = 8
+
+	// insertRows is how many rows go into one statement if there are as many:
+	// executing one costs more than binding a row.
+	insertRows = 32
+	eventRow   = "(?, ?, ?, ?, ?, ?, ?)"
+	eventWidth = 7
 )
 
 // sqliteStore keeps events in a file.
@@ -70,12 +78,14 @@ type sqliteStore struct {
 type sqliteWriter struct {
 	conn          *sql.Conn
 	insertEvent   *sql.Stmt
+	insertEvents  *sql.Stmt // so many as insertRows
 	updateApp     *sql.Stmt
 	insertChannel *sql.Stmt
 	channelNumber *sql.Stmt
 
 	apps     map[apps.ID]*sqliteApp // nil: has to be read
 	channels map[sqliteChannel]int64
+	args     []any // of the events that are not yet inserted; reused
 }
 
 type sqliteApp struct {
@@ -115,11 +125,13 @@ func (w *sqliteWriter) prepare(ctx context.Context, db *sql.DB) (err error) {
 	if _, err = w.conn.ExecContext(ctx, "PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -16384"); err != nil {
 		return err
 	}
+	const insert = "INSERT INTO events (id, channel, time_ms, name, data, socket_id, user_id) VALUES " + eventRow
 	for _, s := range []struct {
 		to  **sql.Stmt
 		sql string
 	}{
-		{&w.insertEvent, "INSERT INTO events (id, channel, time_ms, name, data, socket_id, user_id) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&w.insertEvent, insert},
+		{&w.insertEvents, insert + strings.Repeat(", "+eventRow, insertRows-1)},
 		{&w.updateApp, "UPDATE apps SET last_id = ?, bytes = ?, max_age_ms = ?, max_bytes = ? WHERE number = ?"},
 		{&w.insertChannel, "INSERT INTO channels (app, name) VALUES (?, ?) RETURNING number"},
 		{&w.channelNumber, "SELECT number FROM channels WHERE app = ? AND name = ?"},
@@ -142,35 +154,63 @@ func (s *sqliteStore) close() error {
 // goroutine, and what a local disk takes no context can shorten.
 func (s *sqliteStore) write(ctx context.Context, b *batch) error {
 	w := s.writer
-	return w.transact(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
+	return w.transact(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		changed := make(map[*sqliteApp]limits)
-		insert := tx.StmtContext(ctx, w.insertEvent)
 		for i := range b.events {
 			e := &b.events[i]
-			app, err := w.app(ctx, tx, e.app.ID)
+			app, err := w.app(ctx, e.app.ID)
 			if err != nil {
 				return err
 			}
-			channel, err := w.channel(ctx, tx, sqliteChannel{app.number, e.channel})
-			if err != nil {
+			if err := w.add(ctx, app, e); err != nil {
 				return err
 			}
-			app.lastID++
-			app.bytes += e.size()
 			changed[app] = limitsFrom(&e.app.History)
-			if _, err := insert.ExecContext(ctx, app.lastID, channel, e.timeMS, e.name, []byte(e.data),
-				orNull(e.socketID), orNull(e.userID)); err != nil {
-				return err
-			}
+		}
+		if err := w.flush(ctx); err != nil {
+			return err
 		}
 		for app, l := range changed {
 			app.limits = l
-			if err := w.save(ctx, tx, app); err != nil {
+			if err := w.save(ctx, app); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// add inserts an event, at the latest with the next flush.
+func (w *sqliteWriter) add(ctx context.Context, app *sqliteApp, e *event) error {
+	channel, err := w.channel(ctx, sqliteChannel{app.number, e.channel})
+	if err != nil {
+		return err
+	}
+	app.lastID++
+	app.bytes += e.size()
+	w.args = append(w.args, app.lastID, channel, e.timeMS, e.name, []byte(e.data), orNull(e.socketID), orNull(e.userID))
+	if len(w.args) < insertRows*eventWidth {
+		return nil
+	}
+	_, err = w.insertEvents.ExecContext(ctx, w.args...)
+	w.forgetArgs()
+	return err
+}
+
+// flush inserts the events that add has left.
+func (w *sqliteWriter) flush(ctx context.Context) error {
+	for row := range slices.Chunk(w.args, eventWidth) {
+		if _, err := w.insertEvent.ExecContext(ctx, row...); err != nil {
+			return err
+		}
+	}
+	w.forgetArgs()
+	return nil
+}
+
+func (w *sqliteWriter) forgetArgs() {
+	clear(w.args)
+	w.args = w.args[:0]
 }
 
 func orNull[T ~string](text T) any {
@@ -181,41 +221,41 @@ func orNull[T ~string](text T) any {
 }
 
 // transact runs steps in a transaction. After an error all that is known of the
-// database is read again, since it may be from what has been rolled back.
-func (w *sqliteWriter) transact(ctx context.Context, steps func(context.Context, *sql.Tx) error) (err error) {
-	tx, err := w.conn.BeginTx(ctx, nil)
+// database is read again, since it may be from what has been rolled back. It is no
+// [sql.Tx], which would prepare every statement anew.
+func (w *sqliteWriter) transact(ctx context.Context, steps func(context.Context) error) error {
+	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := steps(ctx)
+	if err == nil {
+		_, err = w.conn.ExecContext(ctx, "COMMIT")
+	}
 	if err != nil {
-		return err
+		_, _ = w.conn.ExecContext(ctx, "ROLLBACK") // SQLite may have done so itself
+		w.apps = nil
+		clear(w.channels)
+		w.forgetArgs()
 	}
-	defer func() {
-		if err != nil {
-			_ = tx.Rollback() // after a commit that failed it may be over already
-			w.apps = nil
-			clear(w.channels)
-		}
-	}()
-	if err = steps(ctx, tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return err
 }
 
-func (w *sqliteWriter) save(ctx context.Context, tx *sql.Tx, app *sqliteApp) error {
-	_, err := tx.StmtContext(ctx, w.updateApp).ExecContext(ctx,
+func (w *sqliteWriter) save(ctx context.Context, app *sqliteApp) error {
+	_, err := w.updateApp.ExecContext(ctx,
 		app.lastID, app.bytes, app.limits.maxAgeMS, app.limits.maxBytes, app.number)
 	return err
 }
 
 // app returns what is known of an app, which is added if it is new.
-func (w *sqliteWriter) app(ctx context.Context, tx *sql.Tx, id apps.ID) (*sqliteApp, error) {
-	if err := w.loadApps(ctx, tx); err != nil {
+func (w *sqliteWriter) app(ctx context.Context, id apps.ID) (*sqliteApp, error) {
+	if err := w.loadApps(ctx); err != nil {
 		return nil, err
 	}
 	if app := w.apps[id]; app != nil {
 		return app, nil
 	}
 	app := &sqliteApp{}
-	if err := tx.QueryRowContext(ctx, `INSERT INTO apps (app, last_id, bytes, max_age_ms, max_bytes)
+	if err := w.conn.QueryRowContext(ctx, `INSERT INTO apps (app, last_id, bytes, max_age_ms, max_bytes)
 		VALUES (?, 0, 0, 0, 0) RETURNING number`, string(id)).Scan(&app.number); err != nil {
 		return nil, err
 	}
@@ -224,11 +264,11 @@ func (w *sqliteWriter) app(ctx context.Context, tx *sql.Tx, id apps.ID) (*sqlite
 	return app, nil
 }
 
-func (w *sqliteWriter) loadApps(ctx context.Context, tx *sql.Tx) error {
+func (w *sqliteWriter) loadApps(ctx context.Context) error {
 	if w.apps != nil {
 		return nil
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT app, number, last_id, bytes, max_age_ms, max_bytes FROM apps")
+	rows, err := w.conn.QueryContext(ctx, "SELECT app, number, last_id, bytes, max_age_ms, max_bytes FROM apps")
 	if err != nil {
 		return err
 	}
@@ -250,14 +290,14 @@ func (w *sqliteWriter) loadApps(ctx context.Context, tx *sql.Tx) error {
 }
 
 // channel returns the number of a channel, which is added if it is new.
-func (w *sqliteWriter) channel(ctx context.Context, tx *sql.Tx, c sqliteChannel) (int64, error) {
+func (w *sqliteWriter) channel(ctx context.Context, c sqliteChannel) (int64, error) {
 	if number, ok := w.channels[c]; ok {
 		return number, nil
 	}
 	var number int64
-	err := tx.StmtContext(ctx, w.channelNumber).QueryRowContext(ctx, c.app, string(c.name)).Scan(&number)
+	err := w.channelNumber.QueryRowContext(ctx, c.app, string(c.name)).Scan(&number)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = tx.StmtContext(ctx, w.insertChannel).QueryRowContext(ctx, c.app, string(c.name)).Scan(&number)
+		err = w.insertChannel.QueryRowContext(ctx, c.app, string(c.name)).Scan(&number)
 	}
 	if err != nil {
 		return 0, err

@@ -2,7 +2,6 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,12 +14,12 @@ import (
 func (s *sqliteStore) trim(ctx context.Context, now time.Time, of limitsOf) ([]trimmed, error) {
 	w := s.writer
 	var done []trimmed
-	err := w.transact(context.WithoutCancel(ctx), func(ctx context.Context, tx *sql.Tx) error {
-		if err := w.loadApps(ctx, tx); err != nil {
+	err := w.transact(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		if err := w.loadApps(ctx); err != nil {
 			return err
 		}
 		for _, id := range slices.Sorted(maps.Keys(w.apps)) {
-			t, err := w.trimApp(ctx, tx, id, now, of)
+			t, err := w.trimApp(ctx, id, now, of)
 			if err != nil {
 				return err
 			}
@@ -35,28 +34,28 @@ func (s *sqliteStore) trim(ctx context.Context, now time.Time, of limitsOf) ([]t
 }
 
 // trimApp deletes the oldest events of an app that have to go.
-func (w *sqliteWriter) trimApp(ctx context.Context, tx *sql.Tx, id apps.ID, now time.Time, of limitsOf) (trimmed, error) {
+func (w *sqliteWriter) trimApp(ctx context.Context, id apps.ID, now time.Time, of limitsOf) (trimmed, error) {
 	app := w.apps[id]
 	l, ok := of(id)
 	if !ok {
 		l = app.limits
 	}
-	going, err := w.doomed(ctx, tx, app, l.cutoff(now), l.excess(app.bytes))
+	going, err := w.doomed(ctx, app, l.cutoff(now), l.excess(app.bytes))
 	if err != nil {
 		return trimmed{}, err
 	}
 	if going.rows > 0 {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM events WHERE id > ? AND id <= ?", app.number<<appShift, going.last); err != nil {
+		if _, err := w.conn.ExecContext(ctx, "DELETE FROM events WHERE id > ? AND id <= ?", app.number<<appShift, going.last); err != nil {
 			return trimmed{}, err
 		}
-		if err := w.forgetChannels(ctx, tx, going.channels); err != nil {
+		if err := w.forgetChannels(ctx, going.channels); err != nil {
 			return trimmed{}, err
 		}
 	}
 	app.bytes -= going.bytes
 	if going.rows > 0 || app.limits != l {
 		app.limits = l
-		err = w.save(ctx, tx, app)
+		err = w.save(ctx, app)
 	}
 	return trimmed{app: id, deleted: going.rows, bytes: app.bytes, more: going.rows == trimRows}, err
 }
@@ -71,11 +70,11 @@ type doomed struct {
 
 // doomed looks at the oldest events of an app in the order in which they were
 // accepted, until one may stay.
-func (w *sqliteWriter) doomed(ctx context.Context, tx *sql.Tx, app *sqliteApp, cutoffMS, excess int64) (d doomed, err error) {
+func (w *sqliteWriter) doomed(ctx context.Context, app *sqliteApp, cutoffMS, excess int64) (d doomed, err error) {
 	if cutoffMS <= 0 && excess == 0 {
 		return d, nil
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT id, channel, time_ms, octet_length(name) + octet_length(data) +
+	rows, err := w.conn.QueryContext(ctx, `SELECT id, channel, time_ms, octet_length(name) + octet_length(data) +
 		coalesce(octet_length(socket_id), 0) + coalesce(octet_length(user_id), 0)
 		FROM events WHERE id > ? AND id < ? ORDER BY id LIMIT ?`, app.number<<appShift, (app.number+1)<<appShift, trimRows)
 	if err != nil {
@@ -100,11 +99,11 @@ func (w *sqliteWriter) doomed(ctx context.Context, tx *sql.Tx, app *sqliteApp, c
 }
 
 // forgetChannels deletes those of the channels that have no events any more.
-func (w *sqliteWriter) forgetChannels(ctx context.Context, tx *sql.Tx, numbers map[int64]struct{}) error {
+func (w *sqliteWriter) forgetChannels(ctx context.Context, numbers map[int64]struct{}) error {
 	if len(numbers) == 0 {
 		return nil
 	}
-	forget, err := tx.PrepareContext(ctx, `DELETE FROM channels WHERE number = ?1
+	forget, err := w.conn.PrepareContext(ctx, `DELETE FROM channels WHERE number = ?1
 		AND NOT EXISTS (SELECT 1 FROM events WHERE channel = ?1)`)
 	if err != nil {
 		return err
