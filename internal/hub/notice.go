@@ -52,6 +52,14 @@ type Notice struct {
 	Count    int               // subscription_count
 }
 
+// Edge names what goes on and off in notices: a channel, or a user on a channel.
+type Edge struct {
+	App     apps.ID
+	Channel protocol.ChannelName
+	UserID  string
+	Member  bool
+}
+
 // NoticeSink takes notices. Emit is called under a shard's lock, in the order
 // in which things happened on a channel; it must not block and must not call
 // back into the hub. Of client events only those come that a webhook of the app

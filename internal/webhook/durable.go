@@ -7,7 +7,6 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/hub"
-	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // Journal keeps notices and payloads over the end of the process.
@@ -22,7 +21,7 @@ type Journal interface {
 	Record(r Record, hand func(seq int64))
 	// Told returns what earlier processes have told to be on, and nothing has told
 	// to be off since. To be called once, before the first Record.
-	Told() []Edge
+	Told() []hub.Edge
 }
 
 // DurableQueue is the queue of a [Journal].
@@ -33,22 +32,14 @@ type DurableQueue interface {
 	Unsealed() []UnsealedEvent
 }
 
-// Edge names what goes on and off: a channel, or a user on a channel.
-type Edge struct {
-	App     apps.ID
-	Channel protocol.ChannelName
-	UserID  string
-	Member  bool
-}
-
 // Record is what one notice changes.
 type Record struct {
-	Edge   Edge // that is told of, if Change is not 0
+	Edge   hub.Edge // that is told of, if Change is not 0
 	Change Change
 	Events []RecordedEvent // one for each endpoint that selects the notice
 }
 
-// Change is what a notice tells of an [Edge].
+// Change is what a notice tells of an [hub.Edge].
 type Change int8
 
 // Changes of edges.
@@ -136,7 +127,7 @@ func (d *Dispatcher) restoreEdges() {
 		return
 	}
 	told := d.options.Journal.Told()
-	slices.SortStableFunc(told, func(a, b Edge) int { return cmp.Compare(rank(a), rank(b)) })
+	slices.SortStableFunc(told, func(a, b hub.Edge) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, e := range told {
 		if n := fallOf(e, d.appOf(e.App)); d.routesOf(n.App).want(n) {
 			d.grace.fall(n)
@@ -146,7 +137,7 @@ func (d *Dispatcher) restoreEdges() {
 	}
 }
 
-func rank(e Edge) int {
+func rank(e hub.Edge) int {
 	if e.Member {
 		return 0
 	}

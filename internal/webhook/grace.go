@@ -24,17 +24,17 @@ type grace struct {
 
 	mu             sync.Mutex
 	closed         bool
-	held           map[Edge]*heldNotice
+	held           map[hub.Edge]*heldNotice
 	oldest, newest *heldNotice
 }
 
-func edgeOf(n hub.Notice) Edge {
+func edgeOf(n hub.Notice) hub.Edge {
 	member := n.Name == hub.MemberAdded || n.Name == hub.MemberRemoved
-	return Edge{App: n.App.ID, Channel: n.Channel, UserID: n.UserID, Member: member}
+	return hub.Edge{App: n.App.ID, Channel: n.Channel, UserID: n.UserID, Member: member}
 }
 
 // fallOf returns the notice that an edge has gone off.
-func fallOf(e Edge, app *apps.App) hub.Notice {
+func fallOf(e hub.Edge, app *apps.App) hub.Notice {
 	n := hub.Notice{App: app, Name: hub.ChannelVacated, Channel: e.Channel}
 	if e.Member {
 		n.Name, n.UserID = hub.MemberRemoved, e.UserID
@@ -45,7 +45,7 @@ func fallOf(e Edge, app *apps.App) hub.Notice {
 // heldNotice is one element of the list of held notices, oldest first. It keeps
 // of a notice only what the two falling edges have: a million may be held.
 type heldNotice struct {
-	edge       Edge
+	edge       hub.Edge
 	app        *apps.App
 	due        time.Time
 	prev, next *heldNotice
@@ -54,7 +54,7 @@ type heldNotice struct {
 func (h *heldNotice) notice() hub.Notice { return fallOf(h.edge, h.app) }
 
 func newGrace(delay time.Duration, limit int, m *metrics, forward func(hub.Notice)) *grace {
-	return &grace{delay: delay, limit: limit, metrics: m, forward: forward, held: make(map[Edge]*heldNotice)}
+	return &grace{delay: delay, limit: limit, metrics: m, forward: forward, held: make(map[hub.Edge]*heldNotice)}
 }
 
 // rise takes a rising edge and reports whether it is settled: either it cancels

@@ -248,7 +248,7 @@ func TestEdgesAlternateAndConverge(t *testing.T) {
 		if closed != nil {
 			rt.Fatal(closed)
 		}
-		told := make(map[Edge]bool)
+		told := make(map[hub.Edge]bool)
 		for _, req := range r.requests() {
 			for _, e := range req.hook.Events {
 				n := edgeNotice(h.app, hub.NoticeName(e.Name), e.Channel, e.UserID)
@@ -272,7 +272,7 @@ type history struct {
 	maxHeld int
 	pauses  []time.Duration
 	notices []hub.Notice
-	on      map[Edge]bool // in the end
+	on      map[hub.Edge]bool // in the end
 }
 
 func drawHistory(rt *rapid.T) *history {
@@ -281,7 +281,7 @@ func drawHistory(rt *rapid.T) *history {
 	h := &history{
 		app:     newApp("1", endpoint),
 		maxHeld: rapid.IntRange(1, 8).Draw(rt, "max held"),
-		on:      make(map[Edge]bool),
+		on:      make(map[hub.Edge]bool),
 	}
 	for range rapid.IntRange(0, 60).Draw(rt, "edges") {
 		pause := rapid.IntRange(0, 4000).Draw(rt, "pause")

@@ -3,6 +3,7 @@ package journal
 import (
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
@@ -23,7 +24,7 @@ type buffer struct {
 }
 
 type edgeChange struct {
-	edge webhook.Edge
+	edge hub.Edge
 	on   bool
 }
 

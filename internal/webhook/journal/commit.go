@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/pipesocket/pipesocketd/internal/webhook"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
 // transaction writes all that is held. If it fails nothing is changed, neither in
@@ -76,8 +76,8 @@ func (w *writer) writeEndpoints() error {
 }
 
 // lastEdges returns how each edge is told last.
-func (b *buffer) lastEdges() map[webhook.Edge]bool {
-	last := make(map[webhook.Edge]bool, len(b.edges))
+func (b *buffer) lastEdges() map[hub.Edge]bool {
+	last := make(map[hub.Edge]bool, len(b.edges))
 	for _, c := range b.edges {
 		last[c.edge] = c.on
 	}

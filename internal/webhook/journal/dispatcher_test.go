@@ -243,7 +243,7 @@ func TestEdgesThatNobodyWants(t *testing.T) {
 	path = n.killed()
 	n.stop(0)
 	j := open(t, path, Options{})
-	want(t, "told", j.Told(), []webhook.Edge(nil))
+	want(t, "told", j.Told(), []hub.Edge(nil))
 }
 
 func TestBatchesOverKills(t *testing.T) {

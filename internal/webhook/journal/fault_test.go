@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/sqlite"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
@@ -97,7 +98,7 @@ func TestFullDisk(t *testing.T) {
 	l = lane(t, j, hookURL)
 	want(t, "left", l.all(), []string{"body 1", "body 5"})
 	want(t, "unsealed", texts(l.Unsealed()), []string{"unsealed"})
-	want(t, "told", j.Told(), []webhook.Edge{edgeOf("c")})
+	want(t, "told", j.Told(), []hub.Edge{edgeOf("c")})
 }
 
 // What cannot be written takes no more memory than is allowed, and what had to be

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
@@ -90,7 +91,7 @@ type Journal struct {
 	spare     buffer // next after the next take: the one that was written last
 	asking    []*queue
 	endpoints map[endpointKey]*endpoint
-	told      []webhook.Edge
+	told      []hub.Edge
 }
 
 var (
@@ -118,7 +119,7 @@ func Open(ctx context.Context, path string, o Options) (*Journal, error) {
 }
 
 // Told implements [webhook.Journal].
-func (j *Journal) Told() []webhook.Edge {
+func (j *Journal) Told() []hub.Edge {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	all := j.told

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
@@ -173,8 +174,8 @@ func want[T any](tb testing.TB, what string, got, want T) {
 	}
 }
 
-func edgeOf(channel string) webhook.Edge {
-	return webhook.Edge{App: apps.ID("1"), Channel: protocol.ChannelName(channel)}
+func edgeOf(channel string) hub.Edge {
+	return hub.Edge{App: apps.ID("1"), Channel: protocol.ChannelName(channel)}
 }
 
 func TestMain(m *testing.M) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/sqlite"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
@@ -175,7 +176,7 @@ func (j *Journal) readTold(ctx context.Context) error {
 		if err := rows.Scan(&app, &channel, &member, &user); err != nil {
 			return err
 		}
-		j.told = append(j.told, webhook.Edge{
+		j.told = append(j.told, hub.Edge{
 			App: apps.ID(app), Channel: protocol.ChannelName(channel), UserID: user, Member: member,
 		})
 		return nil

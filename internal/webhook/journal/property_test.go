@@ -9,12 +9,13 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
 // model is what must be in a journal, told in the plainest way.
 type model struct {
-	told     []webhook.Edge
+	told     []hub.Edge
 	unsealed []string
 	payloads []*modelPayload // in order; those that are not yet delivered
 }

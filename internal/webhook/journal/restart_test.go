@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
@@ -126,8 +127,8 @@ func TestEndpointsDoNotMix(t *testing.T) {
 func TestEdgesAreRemembered(t *testing.T) {
 	path := file(t)
 	j := open(t, path, Options{})
-	member := webhook.Edge{App: "1", Channel: "presence-c", UserID: "u", Member: true}
-	tell := func(e webhook.Edge, c webhook.Change) { j.Record(webhook.Record{Edge: e, Change: c}, func(int64) {}) }
+	member := hub.Edge{App: "1", Channel: "presence-c", UserID: "u", Member: true}
+	tell := func(e hub.Edge, c webhook.Change) { j.Record(webhook.Record{Edge: e, Change: c}, func(int64) {}) }
 	tell(edgeOf("a"), webhook.GoesOn)
 	tell(edgeOf("b"), webhook.GoesOn)
 	tell(member, webhook.GoesOn)
@@ -141,8 +142,8 @@ func TestEdgesAreRemembered(t *testing.T) {
 	tell(edgeOf("d"), webhook.GoesOn)
 	restarted(t, path, j, func(t *testing.T, j *Journal) {
 		t.Helper()
-		want(t, "told to be on", j.Told(), []webhook.Edge{edgeOf("a"), edgeOf("d"), member})
-		want(t, "told a second time", j.Told(), []webhook.Edge(nil))
+		want(t, "told to be on", j.Told(), []hub.Edge{edgeOf("a"), edgeOf("d"), member})
+		want(t, "told a second time", j.Told(), []hub.Edge(nil))
 	})
 }
 
