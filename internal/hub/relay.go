@@ -34,10 +34,10 @@ type Relay interface {
 type Barrier uint8
 
 const (
-	// Told: whatever this node has handed over before the call is in force at the other
-	// nodes. Events on a channel that it has told its interest in will reach it.
+	// Told means that whatever this node has handed over before the call is in force at the other
+	// nodes: events on a channel that it has told its interest in will reach it.
 	Told Barrier = 1 << iota
-	// Heard: whatever other nodes have told, in the sense of Told, before the call has
+	// Heard means that whatever other nodes have told, in the sense of Told, before the call has
 	// arrived here.
 	Heard
 )
