@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
 
@@ -90,6 +91,7 @@ func (a *API) appendBatch(dst []byte, app *apps.App, events []event) []byte {
 	if !asked {
 		return append(dst, emptyObject...)
 	}
+	a.hub.Await(hub.Heard)
 	dst = append(dst, `{"batch":[`...)
 	for i := range events {
 		if i > 0 {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
@@ -22,6 +23,7 @@ func (a *API) getChannels(c *call) error {
 	if asked.has(userCount) && !strings.HasPrefix(prefix, presencePrefix) {
 		return errUserCountPrefix
 	}
+	a.hub.Await(hub.Heard)
 	c.out = append(c.out, `{"channels":{`...)
 	for _, info := range a.hub.Channels(c.app, prefix) {
 		c.out = append(appendKey(c.out, info.Name), '{')
@@ -48,6 +50,7 @@ func (a *API) getChannel(c *call) error {
 	if asked.has(cacheEntry) && !name.Kind().Has(protocol.Cached) {
 		return errCacheChannel
 	}
+	a.hub.Await(hub.Heard)
 	info := a.hub.Channel(c.app, name)
 	c.out = strconv.AppendBool(append(c.out, `{"occupied":`...), info.Subscriptions > 0)
 	c.out = appendCounts(c.out, info, asked)

@@ -30,18 +30,9 @@ func (a *API) postEvents(c *call) error {
 	if err = e.checkSize(c.app); err != nil {
 		return err
 	}
-	a.publish(c.app, &e)
+	a.hub.PublishEach(c.app, e.publication(""), e.channels...)
 	c.out = a.appendTriggered(c.out, c.app, &e)
 	return nil
-}
-
-// publish hands the event to the hub, once for each channel.
-func (a *API) publish(app *apps.App, e *event) {
-	p := e.publication("")
-	for _, name := range e.channels {
-		p.Channel = name
-		a.hub.Publish(app, p)
-	}
 }
 
 // publication returns the event for one channel. Its data shares the memory of
@@ -56,6 +47,7 @@ func (a *API) appendTriggered(dst []byte, app *apps.App, e *event) []byte {
 	if e.info == 0 {
 		return append(dst, emptyObject...)
 	}
+	a.hub.Await(hub.Heard)
 	dst = append(dst, `{"channels":{`...)
 	for _, name := range e.channels {
 		dst = a.appendCountsOf(appendKey(dst, name), app, name, e.info)

@@ -215,7 +215,7 @@ func (s *socket) subscribe(channel, data string) {
 func (s *socket) signIn(userID string) {
 	s.f.t.Helper()
 	data := `{"id":"` + userID + `"}`
-	if refusal := s.attachment.Signin(auth.Token(pair, auth.UserText(s.id(), data)), data); refusal != nil {
+	if refusal := s.attachment.Signin(nil, auth.Token(pair, auth.UserText(s.id(), data)), data); refusal != nil {
 		s.f.t.Fatalf("sign in: %s", refusal.Message)
 	}
 }

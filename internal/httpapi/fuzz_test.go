@@ -18,9 +18,11 @@ type recording struct {
 	published []hub.Publication
 }
 
-func (r *recording) Publish(app *apps.App, p hub.Publication) {
-	r.published = append(r.published, p)
-	r.Hub.Publish(app, p)
+func (r *recording) PublishEach(app *apps.App, p hub.Publication, channels ...protocol.ChannelName) {
+	for _, p.Channel = range channels {
+		r.published = append(r.published, p)
+	}
+	r.Hub.PublishEach(app, p, channels...)
 }
 
 func (r *recording) PublishInOrder(app *apps.App, events []hub.Publication) {

@@ -18,6 +18,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
 	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // serve starts a real server and returns its address and a client.
@@ -354,7 +355,9 @@ func TestMalformedRequestsOnTheWire(t *testing.T) {
 // panicking is a hub with a bug.
 type panicking struct{ httpapi.Hub }
 
-func (panicking) Publish(*apps.App, hub.Publication) { panic("a bug with a secret") }
+func (panicking) PublishEach(*apps.App, hub.Publication, ...protocol.ChannelName) {
+	panic("a bug with a secret")
+}
 
 func (panicking) PublishInOrder(*apps.App, []hub.Publication) { panic("a bug with a secret") }
 

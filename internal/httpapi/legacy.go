@@ -36,9 +36,9 @@ func (a *API) postLegacyEvent(c *call) error {
 	if len(c.body) > c.app.MaxEventBytes {
 		return errEventSize(c.app.MaxEventBytes)
 	}
-	a.hub.Publish(c.app, hub.Publication{
-		Channel: channel, Event: name, Data: protocol.PayloadOfText(c.body), Except: except,
-	})
+	a.hub.PublishEach(c.app, hub.Publication{
+		Event: name, Data: protocol.PayloadOfText(c.body), Except: except,
+	}, channel)
 	c.out = append(c.out, emptyObject...)
 	return nil
 }
@@ -49,6 +49,7 @@ func (a *API) getLegacyStats(c *call) error {
 	if err != nil {
 		return err
 	}
+	a.hub.Await(hub.Heard)
 	info := a.hub.Channel(c.app, name)
 	c.out = strconv.AppendBool(append(c.out, `{"occupied":`...), info.Subscriptions > 0)
 	c.out = appendCounts(c.out, info, userCount)

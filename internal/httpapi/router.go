@@ -16,13 +16,15 @@ import (
 
 // Publisher is what the API does to the hub.
 type Publisher interface {
-	Publish(*apps.App, hub.Publication)
+	PublishEach(*apps.App, hub.Publication, ...protocol.ChannelName)
 	PublishInOrder(*apps.App, []hub.Publication)
 	TerminateUser(app *apps.App, userID string)
 }
 
-// Inspector is what the API asks of the hub.
+// Inspector is what the API asks of the hub. Await comes before, so that the
+// answer has what other nodes have told.
 type Inspector interface {
+	Await(hub.Barrier)
 	Channel(*apps.App, protocol.ChannelName) hub.ChannelInfo
 	Channels(app *apps.App, prefix string) []hub.ChannelInfo
 	Users(*apps.App, protocol.ChannelName) []string

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"unicode/utf8"
 
+	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/strictjson"
 )
@@ -16,6 +17,7 @@ func (a *API) getUsers(c *call) error {
 	if !name.Kind().Has(protocol.Presence) {
 		return errUsersChannel
 	}
+	a.hub.Await(hub.Heard)
 	c.out = append(c.out, `{"users":[`...)
 	for i, id := range a.hub.Users(c.app, name) {
 		if i > 0 {

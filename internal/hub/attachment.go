@@ -36,11 +36,16 @@ type Attachment struct {
 }
 
 // Attach admits a connection of app. The error is a [protocol.CloseError]: the
-// app's quota is used up, or the app has been disabled meanwhile.
+// app's quota is used up, or the app has been disabled meanwhile. It waits for other
+// nodes if they share a quota.
 func (h *Hub) Attach(app *apps.App, sub Subscriber) (*Attachment, error) {
 	t := h.tenant(app)
 	a := &Attachment{tenant: t, sub: sub, outlet: sub.Outlet(), deflate: sub.Deflates()}
 	if err := t.register(a); err != nil {
+		return nil, err
+	}
+	if err := t.admitFirst(a); err != nil {
+		t.unregister(a)
 		return nil, err
 	}
 	t.stats.connected.Add(1)

@@ -34,13 +34,38 @@ func (h *Hub) Cached(app *apps.App, name protocol.ChannelName) (CachedEvent, boo
 	return CachedEvent{}, false
 }
 
-// fillLocked makes p the cached event of the channel.
-func (c *channel) fillLocked(p Publication, app *apps.App) {
+// fillLocked makes p the cached event of the channel. The result is what other
+// nodes are told of it, nil if there are none.
+func (c *channel) fillLocked(p *Publication, app *apps.App) *CacheFill {
+	data := bytes.Clone(p.Data)
+	c.keepCachedLocked(CachedEvent{Event: p.Event, Data: data, Expires: time.Now().Add(app.CacheTTL)})
+	if c.tenant.hub.relay == nil {
+		return nil
+	}
+	fill := &CacheFill{Event: p.Event, Data: data, TTL: app.CacheTTL, Stamp: c.tenant.hub.clock.next()}
+	c.farLocked().filled = fill.Stamp
+	return fill
+}
+
+// fillFromLocked makes what another node tells the cached event, unless a later
+// one is known.
+func (c *channel) fillFromLocked(fill *CacheFill) {
+	if fill.TTL <= 0 || !c.farLocked().filled.Before(fill.Stamp) {
+		return
+	}
+	c.far.filled = fill.Stamp
+	c.keepCachedLocked(CachedEvent{Event: fill.Event, Data: fill.Data, Expires: time.Now().Add(fill.TTL)})
+}
+
+func (c *channel) keepCachedLocked(event CachedEvent) {
 	if c.cached == nil {
 		c.cached = &CachedEvent{}
 	}
-	*c.cached = CachedEvent{Event: p.Event, Data: bytes.Clone(p.Data), Expires: time.Now().Add(app.CacheTTL)}
-	c.missRaised = false
+	*c.cached = event
+	if c.missRaised {
+		c.missRaised = false
+		c.changedLocked()
+	}
 }
 
 // cachedLocked returns the cached event, nil if there is none that is fresh. The
@@ -63,8 +88,9 @@ func (c *channel) replayLocked(sub *subscription) {
 		return
 	}
 	sub.to.deliver(protocol.CacheMiss(c.name))
-	if !c.missRaised {
+	if !c.missedLocked() {
 		c.missRaised = true
+		c.changedLocked()
 		c.emitLocked(Notice{Name: CacheMissed})
 	}
 }

@@ -13,35 +13,38 @@ type shard struct {
 	channels map[protocol.ChannelName]*channel
 }
 
-// channel is one channel that is occupied, has a cached event, or has something
-// pending. All fields but those of the first two blocks are guarded by the shard's
-// mu.
+// channel is one channel that is occupied, on whatever node, has a cached event, or
+// has something pending. All fields but those of the first two blocks are guarded by
+// the shard's mu.
 type channel struct {
 	// set by channelLocked, immutable
 	tenant *tenant
 	shard  *shard
 	name   protocol.ChannelName
-	kind   protocol.ChannelKind
 
 	drainer func() // drain, from the first time that a goroutine was needed; owned by whoever drains
 
-	roster    roster // pending segments and the running round hold views of it
-	deflating int    // subscribers that take compressed frames
+	kind protocol.ChannelKind // set by channelLocked, immutable; here, where it takes no room
+
+	draining    bool  // somebody runs rounds, or is about to
+	owed        bool  // whoever holds the lock is about to: see unlockAndDeliver
+	missRaised  bool  // somebody here has found the cache empty since it was last filled or the channel vacated
+	countUntold bool  // the subscription count has changed since countSent
+	countDue    bool  // the channel is in the hub's count schedule
+	joining     int32 // subscriptions that are counted, but not in the roster yet
+	deflating   int32 // subscribers that take compressed frames
+
+	roster roster // pending segments and the running round hold views of it
 
 	pending    *batch        // nil if nothing is
-	draining   bool          // somebody runs rounds, or is about to
-	owed       bool          // whoever holds the lock is about to: see unlockAndDeliver
 	pace       *pace         // nil while there were few subscribers
 	roundTaken chan struct{} // non-nil while publishers wait; closed when a round takes the pending
 
 	members members // presence channels
+	cached  *CachedEvent
+	far     *far // nil if other nodes have nothing of it
 
-	cached     *CachedEvent
-	missRaised bool // cache_miss told since the cache was last filled or the channel vacated
-
-	countSent   time.Time // when the last subscription count went out
-	countUntold bool      // it has changed since then
-	countDue    bool      // the channel is in the hub's count schedule
+	countSent time.Time // when the last subscription count went out
 }
 
 // channelLocked returns the channel of the given name, made if need be.
@@ -57,7 +60,10 @@ func (s *shard) channelLocked(t *tenant, name protocol.ChannelName) *channel {
 // dropIfIdleLocked forgets a channel that nothing refers to any more. Whoever
 // ends a subscription, a round or a cache entry calls it.
 func (c *channel) dropIfIdleLocked() {
-	if c.roster.n > 0 || c.draining || c.cached != nil || c.countDue {
+	if c.occupiedLocked() || c.draining || c.cached != nil || c.countDue {
+		return
+	}
+	if c.missRaised || c.far != nil && (len(c.far.shares) > 0 || c.far.waiting != nil) {
 		return
 	}
 	delete(c.shard.channels, c.name)

@@ -99,8 +99,8 @@ type telling struct {
 	kept   bool // the event, in the event log
 }
 
-// relay hands the event to the other subscribers, to webhooks that hear it, and to
-// the event log if it is kept. If the channel is full it does nothing and returns
+// relay hands the event to the other subscribers, on all nodes, to webhooks that hear
+// it, and to the event log if it is kept. If the channel is full it does nothing and returns
 // what to wait for before the next attempt.
 func (a *Attachment) relay(t *Turn, c *channel, frame protocol.Wire, told *telling) (full <-chan struct{}) {
 	c.shard.mu.Lock()
@@ -109,6 +109,9 @@ func (a *Attachment) relay(t *Turn, c *channel, frame protocol.Wire, told *telli
 		return full
 	}
 	c.appendLocked(frame, a)
+	if r := c.tenant.hub.relay; r != nil {
+		r.Publish(Relayed{App: c.tenant.id, Channel: c.name, Frame: frame}) // the sender is here
+	}
 	if told.heard {
 		c.emitLocked(told.notice)
 	}

@@ -25,7 +25,7 @@ func (c *channel) countChangedLocked(app *apps.App) {
 	}
 	now := time.Now()
 	next := c.countSent.Add(countInterval)
-	if c.roster.n <= countAtOnce || !now.Before(next) {
+	if c.subscriptionsLocked() <= countAtOnce || !now.Before(next) {
 		c.tellCountLocked(now)
 		return
 	}
@@ -42,8 +42,9 @@ func (c *channel) scheduleCountLocked(at time.Time) {
 
 func (c *channel) tellCountLocked(now time.Time) {
 	c.countSent, c.countUntold = now, false
-	c.appendLocked(protocol.SubscriptionCount(c.name, c.roster.n), nil)
-	c.emitLocked(Notice{Name: SubscriptionCount, Count: c.roster.n})
+	n := c.subscriptionsLocked()
+	c.appendLocked(protocol.SubscriptionCount(c.name, n), nil)
+	c.emitLocked(Notice{Name: SubscriptionCount, Count: n})
 }
 
 // tellDueCount sends the count that was held back. A change that took the number

@@ -146,6 +146,9 @@ func (c *channel) take() *batch {
 		close(c.roundTaken)
 		c.roundTaken = nil
 	}
+	if c.far != nil && c.far.waiting != nil {
+		b = c.takeWaitingLocked(b)
+	}
 	if b == nil {
 		c.endDrainingLocked()
 	}

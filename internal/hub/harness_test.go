@@ -191,7 +191,7 @@ func (c *client) mustSubscribe(channel string, userID ...string) {
 }
 
 func (c *client) signin(userData string) *protocol.Refusal {
-	return c.a.Signin(auth.Token(pair, auth.UserText(c.a.SocketID(), userData)), userData)
+	return c.a.Signin(nil, auth.Token(pair, auth.UserText(c.a.SocketID(), userData)), userData)
 }
 
 func (c *client) clientEvent(channel, event, data string) *protocol.Refusal {

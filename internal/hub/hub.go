@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
@@ -55,6 +56,7 @@ type Options struct {
 	Registry *apps.Registry // required
 	Notices  NoticeSink     // nil: notices are discarded
 	Events   EventLog       // nil: no event is kept
+	Relay    Relay          // to the other nodes; nil: there are none
 	Log      *slog.Logger   // of bugs that are no connection's; nil: none
 }
 
@@ -64,6 +66,8 @@ type Hub struct {
 	registry *apps.Registry
 	notices  NoticeSink
 	events   EventLog // nil: no event is kept
+	relay    Relay    // nil: there are no other nodes
+	clock    *clock   // of what other nodes are told
 	log      *slog.Logger
 	seed     maphash.Seed
 	counts   *countSchedule
@@ -72,6 +76,9 @@ type Hub struct {
 	tenants map[apps.ID]*tenant
 
 	drains drainCount
+	orders orders
+
+	ignored atomic.Bool // shares of an app that is not known here
 }
 
 // New returns a hub without connections. Call [Hub.Run] beside it.
@@ -80,6 +87,8 @@ func New(o Options) *Hub {
 		registry: o.Registry,
 		notices:  o.Notices,
 		events:   o.Events,
+		relay:    o.Relay,
+		clock:    newClock(),
 		log:      o.Log,
 		seed:     maphash.MakeSeed(),
 		counts:   newCountSchedule(),
@@ -113,6 +122,7 @@ func (h *Hub) Reconfigure() {
 	for _, t := range h.allTenants() {
 		h.configure(t)
 	}
+	h.resync()
 }
 
 // configure brings a tenant in line with the registry.

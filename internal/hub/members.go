@@ -3,10 +3,11 @@ package hub
 import "github.com/pipesocket/pipesocketd/internal/protocol"
 
 // member is one user on one presence channel, whatever the number of its
-// connections. Its info is that of the first of them while the user stays.
+// connections, on whatever node. Its info is that of the first of them while the user
+// stays.
 type member struct {
 	protocol.MemberText
-	connections uint32
+	connections uint32 // to this node
 	position    uint32 // in roll.order
 }
 
@@ -25,11 +26,12 @@ const fewGaps = 8
 // roll is where the members stand. Joining and leaving take the same time
 // however many there are, but for the frame that lists them.
 type roll struct {
-	order []*member          // nil where one has left
-	byID  map[string]*member // nil while there are few
-	count int
-	peak  int // the most that byID had since it was made
-	size  int // of the members in a snapshot
+	order  []*member          // nil where one has left
+	byID   map[string]*member // nil while there are few
+	count  int
+	peak   int     // the most that byID had since it was made
+	size   int     // of the members in a snapshot
+	ledger *ledger // nil on a single node
 }
 
 // count returns the number of users.
@@ -71,6 +73,14 @@ func (m *members) exit(entry *member) (gone bool) {
 		m.roll = nil
 	}
 	return true
+}
+
+// find returns a user, nil if there is no such member.
+func (m *members) find(userID string) *member {
+	if m.roll == nil {
+		return nil
+	}
+	return m.roll.find(userID)
 }
 
 // snapshot returns the success frame for somebody who has joined the channel.
@@ -119,6 +129,9 @@ func (r *roll) find(userID string) *member {
 func (r *roll) add(entry *member) {
 	entry.position = uint32(len(r.order))
 	r.order = append(r.order, entry)
+	if r.ledger != nil {
+		r.ledger.shares = append(r.ledger.shares, nil)
+	}
 	r.count++
 	r.size += entry.Size()
 	switch {
@@ -140,6 +153,10 @@ func (r *roll) remove(entry *member) {
 		last--
 	}
 	r.order = r.order[:last]
+	if r.ledger != nil {
+		r.ledger.shares[entry.position] = nil
+		r.ledger.shares = r.ledger.shares[:last]
+	}
 	if n := max(r.count, fewGaps); len(r.order) > 2*n || cap(r.order) > 8*n {
 		r.close()
 	}
@@ -151,11 +168,13 @@ func (r *roll) close() {
 	order := make([]*member, 0, r.count+r.count/4+1)
 	for _, entry := range r.order {
 		if entry != nil {
+			r.ledger.move(entry.position, len(order))
 			entry.position = uint32(len(order))
 			order = append(order, entry)
 		}
 	}
 	r.order = order
+	r.ledger.cut(len(order), cap(order))
 	switch {
 	case r.count <= fewMembers:
 		r.byID = nil

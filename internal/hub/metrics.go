@@ -21,6 +21,7 @@ var (
 	descClientEvents  = desc("client_events_total", "Client events that were accepted.")
 	descDelivered     = desc("deliveries_total", "Frames handed to connections by fan-out.")
 	descSlow          = desc("slow_consumers_closed_total", "Connections closed with 4100 because their backlog was full.")
+	descDropped       = desc("relayed_events_dropped_total", "Events of other nodes that were not delivered because too much of them was waiting for room on their channel.")
 	descReceived      = desc("messages_received_total", "Messages from clients.")
 	descReceivedBytes = desc("messages_received_bytes_total", "Size of the messages from clients.")
 	descRefused       = desc("messages_refused_total", "Messages from clients that were answered with an error.", "reason")
@@ -58,6 +59,7 @@ func (t *tenant) collect(ch chan<- prometheus.Metric) {
 	count(descClientEvents, s.clientEvents.Load())
 	count(descDelivered, s.delivered.Load())
 	count(descSlow, s.slow.Load())
+	count(descDropped, s.dropped.Load())
 	count(descReceived, s.received.Load())
 	count(descReceivedBytes, s.receivedBytes.Load())
 	for i, reason := range protocol.Reasons {

@@ -93,3 +93,51 @@ func presentInfo(v strictjson.Value) []byte {
 	}
 	return v
 }
+
+// enterMemberLocked counts a connection of the user, whom everybody else is told of
+// if this is the first of all.
+func (c *channel) enterMemberLocked(identity protocol.MemberText) *member {
+	h := c.tenant.hub
+	if h.relay == nil {
+		entry, arrived := c.members.enter(identity)
+		if arrived {
+			c.memberAddedLocked(entry)
+		}
+		return entry
+	}
+	entry, arrived, came := c.members.enterShared(identity, h.clock)
+	if came {
+		c.memberChangedLocked(entry.UserID())
+	}
+	if arrived {
+		c.memberAddedLocked(entry)
+	}
+	return entry
+}
+
+// exitMemberLocked counts a connection of the user off.
+func (c *channel) exitMemberLocked(entry *member) {
+	if c.tenant.hub.relay == nil {
+		if c.members.exit(entry) {
+			c.memberRemovedLocked(entry)
+		}
+		return
+	}
+	gone, went := c.members.exitShared(entry)
+	if went {
+		c.memberChangedLocked(entry.UserID())
+	}
+	if gone {
+		c.memberRemovedLocked(entry)
+	}
+}
+
+func (c *channel) memberAddedLocked(entry *member) {
+	c.appendLocked(entry.Added(c.name), nil)
+	c.emitLocked(Notice{Name: MemberAdded, UserID: entry.UserID()})
+}
+
+func (c *channel) memberRemovedLocked(entry *member) {
+	c.appendLocked(entry.Removed(c.name), nil)
+	c.emitLocked(Notice{Name: MemberRemoved, UserID: entry.UserID()})
+}

@@ -75,7 +75,7 @@ func BenchmarkUsersMemory(b *testing.B) {
 		for _, conns := range []int{1, 2, 5} {
 			b.Run(fmt.Sprintf("%d connections, %d watched", conns, watched), func(b *testing.B) {
 				const users = 10_000
-				t := &tenant{users: make(map[string]*user)}
+				t := &tenant{hub: &Hub{}, users: make(map[string]*user)}
 				all := make([]Attachment, users*conns)
 				before := heapInUse()
 				for range b.N {
@@ -93,7 +93,7 @@ func BenchmarkUsersMemory(b *testing.B) {
 						if err != nil {
 							b.Fatal(err)
 						}
-						a.signInAs(s, "", 100)
+						a.signInAs(nil, s, "", 100)
 					}
 				}
 				b.ReportMetric(float64(heapInUse()-before)/float64(len(all)), "B/connection")

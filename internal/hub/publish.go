@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"slices"
+
 	"github.com/pipesocket/pipesocketd/internal/apps"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
@@ -25,9 +27,21 @@ const maxPendingBytes = 128 << 10
 
 // Publish delivers an event to the channel's subscribers and keeps it on a cache
 // channel. It returns once the event is in order on its channel and, where there
-// are few subscribers, has been handed to them.
+// are few subscribers, has been handed to them, and other nodes have been told.
 func (h *Hub) Publish(app *apps.App, p Publication) {
-	h.tenant(app).publish(app, p, false)
+	h.PublishEach(app, p, p.Channel)
+}
+
+// PublishEach is Publish for each of several channels; that of p means nothing.
+func (h *Hub) PublishEach(app *apps.App, p Publication, channels ...protocol.ChannelName) {
+	t := h.tenant(app)
+	if h.relay != nil && t.anySubscribed(channels) {
+		h.Await(Heard) // what was published elsewhere before comes first
+	}
+	for _, p.Channel = range channels {
+		t.publish(app, p, place{})
+	}
+	h.Await(Told)
 }
 
 // PublishInOrder publishes several events so that a connection on more than one
@@ -36,25 +50,37 @@ func (h *Hub) Publish(app *apps.App, p Publication) {
 // which depends on no slow socket.
 func (h *Hub) PublishInOrder(app *apps.App, events []Publication) {
 	t := h.tenant(app)
+	if h.relay != nil && t.anyPublished(events) {
+		h.Await(Heard)
+	}
 	for i, p := range events {
-		another := i+1 < len(events) && events[i+1].Channel != p.Channel
-		if delivered := t.publish(app, p, another); delivered != nil {
+		at := place{
+			follows:  i > 0 && events[i-1].Channel != p.Channel,
+			followed: i+1 < len(events) && events[i+1].Channel != p.Channel,
+		}
+		if delivered := t.publish(app, p, at); delivered != nil {
 			<-delivered
 		}
 	}
+	h.Await(Told)
 }
 
-// publish puts p in order on its channel, as soon as the channel has room. With
-// follow, the result is closed when p has been delivered; nil if it has been or
+// place is that of an event among others that are published in order.
+type place struct {
+	follows, followed bool // one on another channel
+}
+
+// publish puts p in order on its channel, as soon as the channel has room. If it is
+// followed, the result is closed when p has been delivered; nil if it has been or
 // there is nobody.
-func (t *tenant) publish(app *apps.App, p Publication, follow bool) (delivered <-chan struct{}) {
+func (t *tenant) publish(app *apps.App, p Publication, at place) (delivered <-chan struct{}) {
 	t.stats.published.Add(1)
 	o := outgoing{
 		Publication: p,
 		app:         app,
 		frame:       protocol.Event{Name: p.Event, Channel: p.Channel, Data: p.Data}.Encode(),
 		except:      t.attachment(p.Except),
-		follow:      follow,
+		place:       at,
 		kept:        t.hub.keeps(app, p.Channel),
 	}
 	for {
@@ -69,11 +95,11 @@ func (t *tenant) publish(app *apps.App, p Publication, follow bool) (delivered <
 // outgoing is a publication on its way to its channel.
 type outgoing struct {
 	Publication
+	place
 	app    *apps.App
 	frame  protocol.Wire
 	except *Attachment // nil for nobody
-	follow bool
-	kept   bool // in the event log
+	kept   bool        // in the event log
 }
 
 // tryPublish does nothing if the channel is full and returns what to wait for
@@ -87,28 +113,57 @@ func (t *tenant) tryPublish(o *outgoing) (full, delivered <-chan struct{}) {
 	}
 	if c == nil {
 		defer s.mu.Unlock()
-		t.keepLocked(o)
+		t.acceptLocked(o, nil)
 		return nil, nil
 	}
 	defer c.unlockAndDeliver(nil)
 	if full = c.fullLocked(); full != nil {
 		return full, nil
 	}
+	var fill *CacheFill
 	if c.kind.Has(protocol.Cached) {
-		c.fillLocked(o.Publication, o.app)
+		fill = c.fillLocked(&o.Publication, o.app)
 	}
-	t.keepLocked(o)
+	t.acceptLocked(o, fill)
 	c.appendLocked(o.frame, o.except)
-	if o.follow && (!c.owed || c.roster.n > fewSubscribers) {
+	if o.followed && (!c.owed || c.roster.n > fewSubscribers) {
 		delivered = c.followLocked()
 	}
 	return nil, delivered
 }
 
-func (t *tenant) keepLocked(o *outgoing) {
+// acceptLocked hands the event to the log that keeps it, and to the other nodes.
+func (t *tenant) acceptLocked(o *outgoing, fill *CacheFill) {
 	if o.kept {
 		t.hub.events.Append(Accepted{App: o.app, Channel: o.Channel, Frame: o.frame, SocketID: o.Except})
 	}
+	if t.hub.relay == nil {
+		return
+	}
+	r := Relayed{
+		App: t.id, Channel: o.Channel, Frame: o.frame, Fill: fill, Follows: o.follows, Followed: o.followed,
+	}
+	if o.except == nil { // it may be a connection of another node
+		r.Except = o.Except
+	}
+	t.hub.relay.Publish(r)
+}
+
+// anySubscribed reports whether any of the channels has subscribers here.
+func (t *tenant) anySubscribed(channels []protocol.ChannelName) bool {
+	return slices.ContainsFunc(channels, t.subscribed)
+}
+
+func (t *tenant) anyPublished(events []Publication) bool {
+	return slices.ContainsFunc(events, func(p Publication) bool { return t.subscribed(p.Channel) })
+}
+
+func (t *tenant) subscribed(name protocol.ChannelName) bool {
+	s := t.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.channels[name]
+	return c != nil && c.hereLocked() > 0
 }
 
 // fullLocked returns nil if the channel takes another event, otherwise what a
@@ -116,11 +171,16 @@ func (t *tenant) keepLocked(o *outgoing) {
 // round takes what is pending, which depends on no publisher, and on busy sockets
 // for their patience only.
 func (c *channel) fullLocked() <-chan struct{} {
-	if c.pending == nil || c.pending.bytes <= maxPendingBytes {
+	if !c.heldBackLocked() {
 		return nil
 	}
 	if c.roundTaken == nil {
 		c.roundTaken = make(chan struct{})
 	}
 	return c.roundTaken
+}
+
+// heldBackLocked reports whether the channel has no room for another event.
+func (c *channel) heldBackLocked() bool {
+	return c.pending != nil && c.pending.bytes > maxPendingBytes
 }

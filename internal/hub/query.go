@@ -17,7 +17,7 @@ type ChannelInfo struct {
 }
 
 func (c *channel) infoLocked() ChannelInfo {
-	return ChannelInfo{Name: c.name, Subscriptions: c.roster.n, Users: c.members.count()}
+	return ChannelInfo{Name: c.name, Subscriptions: c.subscriptionsLocked(), Users: c.members.count()}
 }
 
 // Channel returns the counts of one channel, zero if it is not occupied.
@@ -47,7 +47,7 @@ func (s *shard) appendOccupied(found []ChannelInfo, prefix string) []ChannelInfo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, c := range s.channels {
-		if c.roster.n > 0 && strings.HasPrefix(string(name), prefix) && !c.kind.Has(protocol.ToUser) {
+		if c.subscriptionsLocked() > 0 && strings.HasPrefix(string(name), prefix) && !c.kind.Has(protocol.ToUser) {
 			found = append(found, c.infoLocked())
 		}
 	}

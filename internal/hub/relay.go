@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
@@ -30,6 +31,14 @@ type Relay interface {
 	Await(Barrier)
 }
 
+// Resyncer is a [Relay] that can ask the other nodes for all their shares and fills
+// again. Resync is called without any lock after the apps have changed, if something
+// of an app that was not known has been ignored before. It must not wait for the answers.
+type Resyncer interface {
+	Relay
+	Resync()
+}
+
 // Barrier is what [Relay.Await] waits for, one or both.
 type Barrier uint8
 
@@ -46,12 +55,13 @@ const (
 type Relayed struct {
 	App     apps.ID
 	Channel protocol.ChannelName
-	Frame   protocol.Wire // one text frame; shared, not to be changed, may be kept
+	Frame   protocol.Wire // one text frame; shared, not to be changed, may be kept; nil if only Fill is told
 	Except  protocol.SocketID
 
-	// Follows is set if the event must not reach a connection before the one that the
-	// same node relayed before it, whatever its channel (§7.4).
-	Follows bool
+	// Follows is set if the event must not reach a connection before those that the
+	// same node relayed before it with Followed, whatever their channels (§7.4).
+	Follows  bool
+	Followed bool
 
 	// Fill is what the event leaves on a cache channel; nil if nothing. All nodes
 	// get such an event, also those without subscribers.
@@ -79,8 +89,14 @@ func (s Stamp) Before(o Stamp) bool {
 }
 
 // Node is another node, as the hub tells them apart: a small number that the
-// cluster gives it for as long as it is known.
+// cluster gives it for as long as it is known, up to [MaxNode].
 type Node uint16
+
+// MaxNode is the greatest number of another node.
+const MaxNode Node = here - 1
+
+// here stands for this node among the others.
+const here Node = math.MaxUint16
 
 // ShareKind is what a [Share] is a share of.
 type ShareKind uint8

@@ -54,6 +54,9 @@ func (r *round) end(seg *segment) {
 	if seg.delivered != nil {
 		close(seg.delivered)
 	}
+	for _, delivered := range seg.followers {
+		close(delivered)
+	}
 }
 
 // panicked notes a bug that is no connection's: the rest of the segment, or of a

@@ -35,8 +35,9 @@ type segment struct {
 	deflate     bool // some subscriber may get compressed frames
 	least       int  // bytes of an event that is worth compressing
 
-	twins     []entry       // of entries, compressed where that is worth it; by the round
-	delivered chan struct{} // non-nil if a publisher follows; closed after the round
+	twins     []entry         // of entries, compressed where that is worth it; by the round
+	delivered chan struct{}   // non-nil if a publisher follows; closed after the round
+	followers []chan struct{} // the same for events of other nodes
 }
 
 type entry struct {

@@ -31,7 +31,7 @@ type claims struct {
 // Signin identifies the connection's user (§5.1). userData is the exact text
 // that was sent. On success the connection has been sent signin_success and, on
 // apps with watchlists, the state of the users it watches.
-func (a *Attachment) Signin(authValue, userData string) *protocol.Refusal {
+func (a *Attachment) Signin(t *Turn, authValue, userData string) *protocol.Refusal {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.detached {
@@ -48,13 +48,13 @@ func (a *Attachment) Signin(authValue, userData string) *protocol.Refusal {
 	if a.signin != nil && a.signin.user.id != next.userID {
 		return protocol.RefuseOtherUser
 	}
-	if !a.authorize() {
+	if !a.authorizeAcross(t) {
 		return nil
 	}
 	if !app.Watchlist {
 		next.watchlist, next.overLimit = nil, false
 	}
-	a.signInAs(next, userData, app.MaxWatchlist)
+	a.signInAs(t, next, userData, app.MaxWatchlist)
 	return nil
 }
 

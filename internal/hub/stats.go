@@ -17,6 +17,7 @@ type stats struct {
 	clientEvents  atomic.Uint64
 	delivered     atomic.Uint64 // events times subscribers
 	slow          atomic.Uint64 // closed as slow consumers
+	dropped       atomic.Uint64 // events of other nodes that found too many waiting on their channel
 	received      atomic.Uint64 // messages from clients
 	receivedBytes atomic.Uint64
 	refused       [reasonCount]atomic.Uint64

@@ -94,47 +94,70 @@ func validSubscribeSignature(
 		pair.Secret.VerifyChannel(id, name, nil, signature)
 }
 
-// join makes the subscription. The whole of it happens under the shard's lock,
-// so that the newcomer's snapshot and everybody's later frames agree: the
-// newcomer is greeted before it is in the list, and in the list before anything
-// else about it is told.
+// join makes the subscription. On a single node the whole of it happens under
+// one hold of the shard's lock, so that the newcomer's snapshot and everybody's
+// later frames agree. Elsewhere see joinAcross.
 func (a *Attachment) join(t *Turn, name protocol.ChannelName, identity protocol.MemberText) *protocol.Refusal {
-	app := a.App()
-	s := a.tenant.shard(name)
-	s.mu.Lock()
-	c := s.channelLocked(a.tenant, name)
+	if a.tenant.hub.relay != nil {
+		return a.joinAcross(t, name, identity)
+	}
+	c := a.tenant.lockChannel(name)
 	defer c.unlockAndDeliver(t)
-	if c.members.full(identity, app.MaxPresenceMembers) {
+	sub, refusal := a.enterLocked(c, identity)
+	if sub != nil {
+		a.beginLocked(sub)
+	}
+	return refusal
+}
+
+// lockChannel returns the channel of the given name, made if need be, with its shard
+// locked.
+func (t *tenant) lockChannel(name protocol.ChannelName) *channel {
+	s := t.shard(name)
+	s.mu.Lock()
+	return s.channelLocked(t, name)
+}
+
+// enterLocked makes the subscription count, and tells everybody else of it. The
+// result is nil if it is refused, or the connection is to be closed.
+func (a *Attachment) enterLocked(c *channel, identity protocol.MemberText) (*subscription, *protocol.Refusal) {
+	if limit := a.App().MaxPresenceMembers; c.members.full(identity, limit) {
 		c.dropIfIdleLocked()
-		return protocol.RefuseFull(name, app.MaxPresenceMembers)
+		return nil, protocol.RefuseFull(c.name, limit)
 	}
 	if c.kind.NeedsAuth() && !a.authorize() { // a refused attempt does not count
 		c.dropIfIdleLocked()
-		return nil
+		return nil, nil
 	}
 	sub := &subscription{channel: c, to: a, outlet: a.outlet, deflate: a.deflate}
-	var arrived bool
-	if c.kind.Has(protocol.Presence) {
-		sub.member, arrived = c.members.enter(identity)
-	}
-	c.greetLocked(sub)
-	occupied := c.roster.n == 0
-	if arrived {
-		c.appendLocked(sub.member.Added(name), nil)
-	}
-	c.addLocked(sub)
-	a.subscriptions.add(sub)
+	occupied, first := c.occupiedLocked(), c.hereLocked() == 0
+	c.joining++
 	a.tenant.stats.subscriptions.Add(1)
-	if occupied {
+	if first {
 		a.tenant.stats.channels.Add(1)
+		c.interestLocked(true)
+	}
+	c.changedLocked()
+	if !occupied {
 		c.emitLocked(Notice{Name: ChannelOccupied})
 	}
-	if arrived {
-		c.emitLocked(Notice{Name: MemberAdded, UserID: sub.member.UserID()})
+	if c.kind.Has(protocol.Presence) {
+		sub.member = c.enterMemberLocked(identity)
 	}
+	return sub, nil
+}
+
+// beginLocked makes the connection one of the channel's subscribers: it is greeted
+// before it is in the list that everything is delivered by, and in the list before
+// anything else about it is told.
+func (a *Attachment) beginLocked(sub *subscription) {
+	c := sub.channel
+	c.joining--
+	c.greetLocked(sub)
+	c.addLocked(sub)
+	a.subscriptions.add(sub)
 	c.replayLocked(sub)
-	c.countChangedLocked(app)
-	return nil
+	c.countChangedLocked(a.App())
 }
 
 // greetLocked tells the newcomer that it is subscribed, before it is in the
@@ -171,15 +194,17 @@ func (t *tenant) leave(turn *Turn, sub *subscription) {
 	sub.end()
 	c.removeLocked(sub)
 	t.stats.subscriptions.Add(-1)
-	if sub.member != nil && c.members.exit(sub.member) {
-		c.appendLocked(sub.member.Removed(c.name), nil)
-		c.emitLocked(Notice{Name: MemberRemoved, UserID: sub.member.UserID()})
+	if sub.member != nil {
+		c.exitMemberLocked(sub.member)
 	}
+	c.changedLocked()
 	c.countChangedLocked(t.app.Load())
-	if c.roster.n == 0 {
+	if c.hereLocked() == 0 {
 		t.stats.channels.Add(-1)
-		c.missRaised = false
-		c.emitLocked(Notice{Name: ChannelVacated})
+		c.interestLocked(false)
+	}
+	if !c.occupiedLocked() {
+		c.vacatedLocked()
 	}
 	c.dropIfIdleLocked()
 }

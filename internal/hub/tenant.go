@@ -27,10 +27,15 @@ type tenant struct {
 	socketsMu sync.Mutex
 	sockets   map[protocol.SocketID]*Attachment
 	counted   int                  // attachments that use up max_connections
+	reserved  int                  // of them: not admitted by all nodes yet
+	farApps   map[Node]farApp      // what other nodes have; nil: nothing
+	farCount  int                  // of counted connections in farApps
 	refusal   *protocol.CloseError // set while no connection may attach
 
 	usersMu sync.Mutex
 	users   map[string]*user
+
+	farUsers map[string]nodeSet // signed in on other nodes, by id; nil: nobody. Guarded by usersMu
 }
 
 func newTenant(h *Hub, app *apps.App) *tenant {
@@ -59,7 +64,7 @@ func (t *tenant) register(a *Attachment) error {
 	if t.refusal != nil {
 		return *t.refusal
 	}
-	if !app.AuthorizedConnections {
+	if !app.AuthorizedConnections && !t.sharesQuota(app) {
 		if err := t.countLocked(a, app); err != nil {
 			return err
 		}
@@ -71,6 +76,7 @@ func (t *tenant) register(a *Attachment) error {
 		}
 	}
 	t.sockets[a.id] = a
+	t.connectionsChangedLocked()
 	return nil
 }
 
@@ -80,11 +86,12 @@ func (t *tenant) countLocked(a *Attachment, app *apps.App) error {
 	if a.counted {
 		return nil
 	}
-	if app.MaxConnections > 0 && t.counted >= app.MaxConnections {
+	if app.MaxConnections > 0 && t.counted+t.farCount >= app.MaxConnections {
 		return protocol.CloseOverQuota
 	}
 	a.counted = true
 	t.counted++
+	t.connectionsChangedLocked()
 	return nil
 }
 
@@ -96,6 +103,7 @@ func (t *tenant) unregister(a *Attachment) {
 		a.counted = false
 		t.counted--
 	}
+	t.connectionsChangedLocked()
 }
 
 // attachment returns the connection with the given socket id, nil if there is

@@ -5,7 +5,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
-// user is one user id of an app that is signed in or watched.
+// user is one user id of an app that is signed in or watched on this node.
 type user struct {
 	id          string
 	connections attachmentSet // signed in as this user
@@ -14,12 +14,23 @@ type user struct {
 
 func (u *user) online() bool { return !u.connections.empty() }
 
-// TerminateUser closes every connection that is signed in as the user (§5.4).
-// Connections that only use the id on a presence channel are left alone.
+// onlineLocked reports whether anybody is signed in as the user, on whatever node.
+func (t *tenant) onlineLocked(u *user) bool { return u.online() || !t.farUsers[u.id].empty() }
+
+// TerminateUser closes every connection that is signed in as the user (§5.4), on
+// all nodes. Connections that only use the id on a presence channel are left alone.
 func (h *Hub) TerminateUser(app *apps.App, userID string) {
-	t := h.tenant(app)
+	h.tenant(app).terminate(userID, h.relay)
+	h.Await(Told)
+}
+
+// terminate closes the user's connections to this node; with a relay, also to others.
+func (t *tenant) terminate(userID string, others Relay) {
 	t.usersMu.Lock()
 	defer t.usersMu.Unlock()
+	if others != nil {
+		others.Terminate(t.id, userID)
+	}
 	u := t.users[userID]
 	if u == nil {
 		return
@@ -29,34 +40,55 @@ func (h *Hub) TerminateUser(app *apps.App, userID string) {
 	}
 }
 
-// signInAs makes next the connection's sign-in and tells whom it concerns: the
-// connection its success and the users it watches, then those who watch the
-// user. All of it happens under the users' lock, so that the state a watcher is
-// told and the changes it is told later agree.
-func (a *Attachment) signInAs(next claims, userData string, maxWatchlist int) {
+// signInAs makes next the connection's sign-in and tells whom it concerns: those who
+// watch the user, and the connection its success and the users it watches. On a single
+// node all of it happens under one hold of the users' lock, so that the state a
+// watcher is told and the changes it is told later agree; else what
+// other nodes have to know is in force before the success.
+func (a *Attachment) signInAs(turn *Turn, next claims, userData string, maxWatchlist int) {
 	t := a.tenant
 	t.usersMu.Lock()
 	defer t.usersMu.Unlock()
+	a.enterUserLocked(next)
+	if t.hub.relay != nil {
+		t.awaitUnlocked(turn)
+	}
+	a.deliver(protocol.SigninSuccess(userData))
+	if next.overLimit {
+		a.deliver(protocol.WatchlistLimit(maxWatchlist).ErrorFrame())
+	}
+	// Watching begins after the watchers were told: a user that watches itself is
+	// in the first frame and gets no second one.
+	t.watchLocked(a, next.watchlist)
+	if state := t.watchedStateLocked(a.signin.watchlist); state != nil {
+		a.deliver(state)
+	}
+}
+
+// awaitUnlocked waits for other nodes without the users' lock.
+func (t *tenant) awaitUnlocked(turn *Turn) {
+	t.usersMu.Unlock()
+	defer t.usersMu.Lock()
+	t.hub.await(turn, Told|Heard)
+}
+
+// enterUserLocked counts the connection as one of the user, and tells those who watch
+// the user.
+func (a *Attachment) enterUserLocked(next claims) {
+	t := a.tenant
 	u := t.userLocked(next.userID)
-	wasOnline := u.online()
+	wasHere, wasOnline := u.online(), t.onlineLocked(u)
 	if a.signin == nil {
 		u.connections.add(a)
 	} else {
 		t.unwatchLocked(a)
 	}
 	a.signin = &signin{user: u, userInfo: u.sharedInfo(next.userInfo)}
-	a.deliver(protocol.SigninSuccess(userData))
-	if next.overLimit {
-		a.deliver(protocol.WatchlistLimit(maxWatchlist).ErrorFrame())
+	if !wasHere {
+		t.userChangedLocked(u)
 	}
 	if !wasOnline {
 		u.tellWatchers(true)
-	}
-	// Watching begins after the watchers were told: a user that watches itself is
-	// in the first frame and gets no second one.
-	t.watchLocked(a, next.watchlist)
-	if state := watchedState(a.signin.watchlist); state != nil {
-		a.deliver(state)
 	}
 }
 
@@ -72,10 +104,49 @@ func (a *Attachment) signOut() {
 	u := a.signin.user
 	u.connections.remove(a)
 	if !u.online() {
+		t.userChangedLocked(u)
+	}
+	if !t.onlineLocked(u) {
 		u.tellWatchers(false)
 	}
 	t.dropUserIfIdleLocked(u)
 	a.signin = nil
+}
+
+// userChangedLocked tells other nodes of this node's share of the user.
+func (t *tenant) userChangedLocked(u *user) {
+	if r := t.hub.relay; r != nil {
+		r.Changed(ShareKey{Kind: ShareOfUser, App: t.id, UserID: u.id})
+	}
+}
+
+// applyUser takes over whether a user is signed in on another node.
+func (t *tenant) applyUser(n Node, s *Share) {
+	t.usersMu.Lock()
+	defer t.usersMu.Unlock()
+	before := t.farUsers[s.UserID]
+	if s.Present == before.has(n) {
+		return
+	}
+	after := before.without(n)
+	if s.Present {
+		after = before.with(n)
+	}
+	t.setFarUserLocked(s.UserID, after)
+	if u := t.users[s.UserID]; u != nil && !u.online() && before.empty() != after.empty() {
+		u.tellWatchers(s.Present)
+	}
+}
+
+func (t *tenant) setFarUserLocked(id string, on nodeSet) {
+	if on.empty() {
+		delete(t.farUsers, id)
+		return
+	}
+	if t.farUsers == nil {
+		t.farUsers = make(map[string]nodeSet)
+	}
+	t.farUsers[id] = on
 }
 
 // sharedInfo returns info, if possible as another connection of the user keeps
@@ -122,12 +193,12 @@ func (t *tenant) unwatchLocked(a *Attachment) {
 	}
 }
 
-// watchedState returns the frame with the present state of the given users, nil
+// watchedStateLocked returns the frame with the present state of the given users, nil
 // for none.
-func watchedState(users []*user) protocol.Wire {
+func (t *tenant) watchedStateLocked(users []*user) protocol.Wire {
 	var offline, online []string
 	for _, u := range users {
-		if u.online() {
+		if t.onlineLocked(u) {
 			online = append(online, u.id)
 		} else {
 			offline = append(offline, u.id)

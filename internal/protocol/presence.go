@@ -54,6 +54,16 @@ func (m MemberText) UserID() string {
 	return m.text[len(quote) : int(m.token)-len(quote)]
 }
 
+// Info returns the user's info as it was given, "" for none.
+func (m MemberText) Info() string {
+	info := m.text[m.token+1 : m.entry]
+	if info == "null" {
+		return ""
+	}
+	text, _ := strictjson.Value(`"` + info + `"`).Text()
+	return text
+}
+
 // Size returns how much the user adds to a snapshot, in bytes.
 func (m MemberText) Size() int { return int(m.token) + int(m.entry) + len(",,") }
 

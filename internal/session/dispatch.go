@@ -20,7 +20,7 @@ func dispatch(t *hub.Turn, a *hub.Attachment, f protocol.Frame) *protocol.Refusa
 	case protocol.EventUnsubscribe:
 		return onUnsubscribe(t, a, f)
 	case protocol.EventSignin:
-		return onSignin(a, f)
+		return onSignin(t, a, f)
 	}
 	if f.IsClientEvent() {
 		return a.ClientEvent(t, f)
@@ -71,7 +71,7 @@ func onUnsubscribe(t *hub.Turn, a *hub.Attachment, f protocol.Frame) *protocol.R
 	return a.Unsubscribe(t, channel)
 }
 
-func onSignin(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
+func onSignin(t *hub.Turn, a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
 	var auth, userData string
 	var hasAuth, hasUserData bool
 	err := members(f, func(key []byte, value strictjson.Value) {
@@ -90,7 +90,7 @@ func onSignin(a *hub.Attachment, f protocol.Frame) *protocol.Refusal {
 	case !hasUserData:
 		return protocol.RefuseMissing("user_data")
 	}
-	return a.Signin(auth, userData)
+	return a.Signin(t, auth, userData)
 }
 
 // members walks the data object of a pusher:* frame.

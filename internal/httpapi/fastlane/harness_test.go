@@ -19,6 +19,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/auth"
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
 	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
@@ -51,11 +52,11 @@ type tappedHub struct {
 	publish func()
 }
 
-func (h tappedHub) Publish(app *apps.App, p hub.Publication) {
+func (h tappedHub) PublishEach(app *apps.App, p hub.Publication, channels ...protocol.ChannelName) {
 	if h.publish != nil {
 		h.publish()
 	}
-	h.Hub.Publish(app, p)
+	h.Hub.PublishEach(app, p, channels...)
 }
 
 // site is a server with the lane in front.
