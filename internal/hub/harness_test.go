@@ -52,6 +52,12 @@ func (f *fixture) noted(channel protocol.ChannelName) []string {
 // newFixture starts a hub, which is stopped at the end of the test.
 func newFixture(t testing.TB, change func(*apps.App)) *fixture {
 	t.Helper()
+	return newRelayedFixture(t, change, nil)
+}
+
+// newRelayedFixture is newFixture of one of several nodes.
+func newRelayedFixture(t testing.TB, change func(*apps.App), relay Relay) *fixture {
+	t.Helper()
 	app := apps.Defaults()
 	app.ID, app.Keys, app.ClientEvents, app.ClientEventRate = "1", auth.Keys{pair}, true, 1_000_000
 	if change != nil {
@@ -62,7 +68,7 @@ func newFixture(t testing.TB, change func(*apps.App)) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{t: t, app: &app}
-	f.hub = New(Options{Registry: registry, Notices: f})
+	f.hub = New(Options{Registry: registry, Notices: f, Relay: relay})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan struct{})
 	go func() { defer close(done); _ = f.hub.Run(ctx) }()
