@@ -1,0 +1,48 @@
+package redisbroker
+
+import (
+	"testing"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
+	"github.com/pipesocket/pipesocketd/internal/testkit"
+)
+
+// engine returns an engine that nothing has been done with.
+func engine(t testing.TB, o Options) *Engine {
+	t.Helper()
+	if o.Prefix == "" {
+		o.Prefix = "pipesocket"
+	}
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// setup makes a Setup of servers that are started already.
+func setup(o Options, servers ...*testkit.Redis) brokertest.Setup {
+	each := func(do func(*testkit.Redis)) func() {
+		return func() {
+			for _, s := range servers {
+				do(s)
+			}
+		}
+	}
+	return brokertest.Setup{
+		New:    func(t testing.TB) broker.Engine { return engine(t, o) },
+		Stop:   each((*testkit.Redis).Kill),
+		Start:  each((*testkit.Redis).Start),
+		Freeze: each((*testkit.Redis).Freeze),
+		Thaw:   each((*testkit.Redis).Thaw),
+	}
+}
+
+func TestStandalone(t *testing.T) {
+	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
+		server := testkit.NewRedis(t)
+		server.Start()
+		return setup(Options{URL: server.URL() + "/3"}, server)
+	})
+}
