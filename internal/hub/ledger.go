@@ -9,12 +9,16 @@ import (
 // ledger is which nodes the members of a roll are on.
 type ledger struct {
 	shares [][]memberShare // in step with roll.order; of a member in no particular order, never empty
+
+	// texts are of members that have another info than when they came, because an
+	// earlier share was heard of later, or has ended. They are few: nil for none.
+	texts map[*member]*protocol.MemberText
 }
 
 // memberShare is one node's part of a member.
 type memberShare struct {
 	since Stamp
-	text  *protocol.MemberText // as that node has it; nil: like the member's own
+	text  *protocol.MemberText // as that node has it; nil: like the member's first one
 	node  Node                 // here for this one
 }
 
@@ -57,7 +61,8 @@ func (m *members) enterShared(who protocol.MemberText, now *clock) (entry *membe
 	if arrived {
 		share.since = now.next()
 	} else {
-		share.since = earliest(*shares).since
+		first := earliest(*shares)
+		share.since, share.text = first.since, first.text
 	}
 	*shares = append(*shares, share)
 	return entry, arrived, true
@@ -119,31 +124,41 @@ func (m *members) withdraw(entry *member, n Node) (gone, adopted bool) {
 func (r *roll) settle(entry *member) (adopted bool) {
 	shares := r.ledger.shares[entry.position]
 	first := *earliest(shares)
-	if first.text != nil {
-		r.retext(entry, *first.text)
-	}
+	before := r.textOf(entry).Size()
+	r.ledger.setText(entry, first.text)
+	r.size += r.textOf(entry).Size() - before
 	own := shareOf(shares, here)
 	if own < 0 || shares[own].since == first.since {
 		return false
 	}
-	shares[own].since, shares[own].text = first.since, nil
+	shares[own].since, shares[own].text = first.since, first.text
 	return true
 }
 
-// retext changes the member's info.
-func (r *roll) retext(entry *member, text protocol.MemberText) {
-	old := entry.MemberText
-	entry.MemberText = text
-	r.size += text.Size() - old.Size()
-	for i, share := range r.ledger.shares[entry.position] {
-		switch {
-		case share.text == nil:
-			share.text = &old
-		case *share.text == text:
-			share.text = nil
+// textOf returns the member as it stands in a snapshot.
+func (r *roll) textOf(entry *member) protocol.MemberText {
+	if r.ledger != nil && r.ledger.texts != nil {
+		if text := r.ledger.texts[entry]; text != nil {
+			return *text
 		}
-		r.ledger.shares[entry.position][i] = share
 	}
+	return entry.MemberText
+}
+
+// setText notes that the member has another text than its first one; nil: it has
+// that.
+func (l *ledger) setText(entry *member, text *protocol.MemberText) {
+	if text == nil {
+		delete(l.texts, entry)
+		if len(l.texts) == 0 {
+			l.texts = nil
+		}
+		return
+	}
+	if l.texts == nil {
+		l.texts = make(map[*member]*protocol.MemberText)
+	}
+	l.texts[entry] = text
 }
 
 // share returns this node's share of a user: since when, and with which info.
@@ -153,7 +168,7 @@ func (m *members) share(userID string) (since Stamp, info string, present bool) 
 		return Stamp{}, "", false
 	}
 	shares := m.roll.ledger.shares[entry.position]
-	return shares[shareOf(shares, here)].since, entry.Info(), true
+	return shares[shareOf(shares, here)].since, m.roll.textOf(entry).Info(), true
 }
 
 // idsOn returns the users that a node has a share of.

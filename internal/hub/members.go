@@ -4,7 +4,7 @@ import "github.com/pipesocket/pipesocketd/internal/protocol"
 
 // member is one user on one presence channel, whatever the number of its
 // connections, on whatever node. Its info is that of the first of them while the user
-// stays.
+// stays. The text is immutable: it is read without the lock.
 type member struct {
 	protocol.MemberText
 	connections uint32 // to this node
@@ -109,7 +109,7 @@ func (m *members) ids() []string {
 // at returns who stands at a position, nobody at a gap.
 func (r *roll) at(position int) protocol.MemberText {
 	if entry := r.order[position]; entry != nil {
-		return entry.MemberText
+		return r.textOf(entry)
 	}
 	return protocol.MemberText{}
 }
@@ -147,13 +147,14 @@ func (r *roll) remove(entry *member) {
 	delete(r.byID, entry.UserID())
 	r.order[entry.position] = nil
 	r.count--
-	r.size -= entry.Size()
+	r.size -= r.textOf(entry).Size()
 	last := len(r.order)
 	for last > 0 && r.order[last-1] == nil { // who came last often leaves first
 		last--
 	}
 	r.order = r.order[:last]
 	if r.ledger != nil {
+		r.ledger.setText(entry, nil)
 		r.ledger.shares[entry.position] = nil
 		r.ledger.shares = r.ledger.shares[:last]
 	}

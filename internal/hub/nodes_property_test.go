@@ -265,7 +265,7 @@ func (x *node) memberInfo(name protocol.ChannelName, user string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c := s.channels[name]; c != nil && c.members.find(user) != nil {
-		return c.members.find(user).Info()
+		return c.members.roll.textOf(c.members.find(user)).Info()
 	}
 	return "nothing"
 }
