@@ -177,6 +177,10 @@ func (f *fixture) connect() *client {
 // subscribe joins a channel with whatever signature it needs; userID is for
 // presence channels.
 func (c *client) subscribe(channel string, userID ...string) *protocol.Refusal {
+	return c.subscribeIn(nil, channel, userID...)
+}
+
+func (c *client) subscribeIn(turn *Turn, channel string, userID ...string) *protocol.Refusal {
 	r := SubscribeRequest{Channel: channel}
 	name := protocol.ChannelName(channel)
 	if len(userID) > 0 {
@@ -186,7 +190,7 @@ func (c *client) subscribe(channel string, userID ...string) *protocol.Refusal {
 	if name.Kind().NeedsAuth() {
 		r.Auth = auth.Token(pair, auth.ChannelText(c.a.SocketID(), name, r.ChannelData))
 	}
-	return c.a.Subscribe(nil, r)
+	return c.a.Subscribe(turn, r)
 }
 
 func (c *client) mustSubscribe(channel string, userID ...string) {
@@ -219,4 +223,20 @@ func (c *client) clientEventIn(turn *Turn, channel, event, data string) *protoco
 func inBubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, test)
+}
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+// names returns the names of events.
+func names(frames []testkit.Frame) []string {
+	all := make([]string, 0, len(frames))
+	for _, f := range frames {
+		all = append(all, f.Event)
+	}
+	return all
 }

@@ -36,9 +36,12 @@ func (o *orders) add(n Node, delivered <-chan struct{}) {
 }
 
 func (o *orders) prune(n Node) {
-	if o.delivered[n] = open(o.delivered[n]); o.delivered[n] == nil {
+	left := open(o.delivered[n])
+	if left == nil {
 		delete(o.delivered, n)
+		return
 	}
+	o.delivered[n] = left
 }
 
 func (o *orders) forget(n Node) {

@@ -169,22 +169,7 @@ func TestPublishInOrderAcrossChannels(t *testing.T) {
 			}
 			others.Wait()
 			f.hub.drains.wait()
-			arrived := make(map[int]int) // per batch
-			for _, frame := range reader.frames {
-				if frame.Event != "e" {
-					continue
-				}
-				var n int
-				if _, err := fmt.Sscan(frame.Data, &n); err != nil || n%size != arrived[n/size] {
-					t.Fatalf("batch %d: got event %d, want %d (%v)", n/size, n%size, arrived[n/size], err)
-				}
-				arrived[n/size]++
-			}
-			for b := range batches {
-				if arrived[b] != size {
-					t.Errorf("batch %d: %d events arrived", b, arrived[b])
-				}
-			}
+			checkBatches(t, reader, batches, size)
 		})
 	}
 }

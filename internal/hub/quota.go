@@ -24,9 +24,13 @@ func (t *tenant) connectionsChangedLocked() {
 	}
 }
 
-// admitAttempts is how often a connection tries for a place that another node
-// wants at the same time, or that is kept for those before it.
-const admitAttempts = 6
+// A connection tries up to admitAttempts times for a place that another node wants at
+// the same time, or that is kept for those before it, and looks up to overLooks times
+// whether the quota is used up: another node may just be giving places back.
+const (
+	admitAttempts = 8
+	overLooks     = 3
+)
 
 // admitFirst admits a connection that has just been registered, on apps that count
 // every connection.
@@ -60,10 +64,14 @@ func (t *tenant) admit(turn *Turn, a *Attachment) error {
 		return nil
 	}
 	t.hub.await(turn, Heard)
+	looks := 0
 	for range admitAttempts {
 		reserved, over := t.reserve(a)
 		if over {
-			return protocol.CloseOverQuota
+			looks++
+		}
+		if looks == overLooks {
+			break
 		}
 		t.hub.await(turn, Told|Heard)
 		if reserved && t.confirm(a) {

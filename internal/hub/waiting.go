@@ -1,5 +1,7 @@
 package hub
 
+import "slices"
+
 // maxWaitingBytes is how much of other nodes may wait for room on one channel.
 const maxWaitingBytes = 4 << 20
 
@@ -68,7 +70,7 @@ func (c *channel) refillLocked() {
 	for ; n < len(w.list) && !c.heldBackLocked(); n++ {
 		a := &w.list[n]
 		if a.after = open(a.after); len(a.after) > 0 {
-			c.watchLocked(a.after)
+			c.watchLocked(slices.Clone(a.after))
 			break
 		}
 		w.bytes -= a.size()
