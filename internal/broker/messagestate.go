@@ -82,7 +82,7 @@ func (s *State) readLists(all *fields) error {
 // Snapshot is a part of all that its origin has to tell, for one node that has
 // asked for it.
 type Snapshot struct {
-	State        // Seq: of the last change before the first part
+	State   // Seq: of the last change before the first part
 	Request uint64
 	Part    uint64 // from 0, rising by one
 	End     bool

@@ -1,0 +1,198 @@
+package cluster
+
+import (
+	"slices"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// homes say of which channels this node tells webhooks. They are never changed,
+// but replaced.
+//
+// A channel whose home moves is in between nobody's: its old home stops when it learns of the
+// change, the new one begins when all nodes agree on the change. What happens meanwhile
+// the new home finds out by comparing.
+type homes struct {
+	self   broker.NodeID
+	view   view
+	before []view // those since homes were settled last; nil if they are
+	active bool   // else it is home of nothing
+}
+
+// maxUnsettled is how many views may follow one another before this node begins
+// anew as the home of nothing.
+const maxUnsettled = 8
+
+// of reports whether this node is home of a channel: now, and in all views since
+// homes were settled.
+func (h *homes) of(e hub.Edge) bool {
+	if !h.active || h.view.home(e.App, e.Channel) != h.self {
+		return false
+	}
+	for _, v := range h.before {
+		if v.home(e.App, e.Channel) != h.self {
+			return false
+		}
+	}
+	return true
+}
+
+// willBe reports whether this node is home of a channel once the view is settled.
+func (h *homes) willBe(e hub.Edge) bool { return h.view.home(e.App, e.Channel) == h.self }
+
+func (h *homes) changed(v view) *homes {
+	next := &homes{self: h.self, view: v, active: h.active, before: append(slices.Clone(h.before), h.view)}
+	if len(next.before) > maxUnsettled {
+		next.active, next.before = false, nil
+	}
+	return next
+}
+
+func (h *homes) settled() *homes { return &homes{self: h.self, view: h.view, active: true} }
+
+func (h *homes) suspended() *homes { return &homes{self: h.self, view: h.view} }
+
+// viewChanged takes note of which nodes are alive. Falls that are held here of channels
+// that have moved are taken back; after that the others are told of the new view.
+func (w *worker) viewChanged() {
+	ids := []broker.NodeID{w.id}
+	for _, p := range w.peers {
+		if p.alive() {
+			ids = append(ids, p.id)
+		}
+	}
+	v := viewOf(ids)
+	if slices.Equal(v.nodes, w.view.nodes) {
+		return
+	}
+	w.view, w.viewSince, w.settled = v, w.clock.now(), false
+	next := w.filter.replace(func(h *homes) *homes { return h.changed(v) })
+	w.withdraw(next)
+	w.queue.view(v)
+	w.publishStatus()
+	w.trySettle()
+}
+
+// suspend makes this node home of nothing until homes are settled again.
+func (w *worker) suspend() {
+	w.settled, w.viewSince = false, w.clock.now()
+	w.withdraw(w.filter.replace((*homes).suspended))
+}
+
+// withdraw takes held falls back of which this node is not the home.
+func (w *worker) withdraw(h *homes) {
+	w.options.Webhooks.Withdraw(func(e hub.Edge) bool { return !h.of(e) })
+	w.told.withdrawn(func(e hub.Edge) bool { return !h.of(e) })
+}
+
+// trySettle makes this node home of its channels if all nodes agree on who is alive, so
+// that nobody else believes to be, or if some do not for too long.
+func (w *worker) trySettle() {
+	if w.settled || !w.subscribed {
+		return
+	}
+	now := w.clock.now()
+	since := max(w.viewSince, w.linkSince)
+	if now-since < w.period() && len(w.peers) == 0 {
+		return // others may be about to answer
+	}
+	if !w.agreed() && (now-since < 3*w.period() || !w.begun && !w.informed() && now-since < w.options.Lease) {
+		return
+	}
+	w.settle()
+}
+
+// agreed reports whether every node has shown itself on this link, has told its
+// state, and has the same view.
+func (w *worker) agreed() bool {
+	for _, p := range w.peers {
+		if !p.answered || !p.synced || p.beat.View != w.view.digest {
+			return false
+		}
+	}
+	return true
+}
+
+// informed reports whether the state of every node is known.
+func (w *worker) informed() bool {
+	for _, p := range w.peers {
+		if !p.synced || !p.alive() {
+			return false
+		}
+	}
+	return true
+}
+
+// settle compares what is with what was told, for all channels that this node becomes the
+// home of, and tells the differences.
+func (w *worker) settle() {
+	w.settled = true
+	w.beginOnce()
+	var before *homes
+	now := w.filter.replace(func(h *homes) *homes { before = h; return h.settled() })
+	w.compare(func(e hub.Edge) bool { return now.of(e) && !before.of(e) })
+	w.publishStatus()
+}
+
+// beginOnce ends the start of this node. What an earlier process has told is of
+// use only if no other node knows better.
+func (w *worker) beginOnce() {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if w.metAnyone {
+		w.options.Webhooks.ForgetAllTold()
+	} else {
+		w.options.Webhooks.RestoreEdges()
+	}
+	w.serving.Store(true)
+}
+
+// compare tells webhooks where they are wrong: members leave before their
+// channels, and come after them.
+func (w *worker) compare(mine func(hub.Edge) bool) {
+	w.turn.End()
+	on := make(map[hub.Edge]struct{})
+	for e := range w.hub.AllOn() {
+		if mine(e) {
+			on[e] = struct{}{}
+		}
+	}
+	var rises, falls []hub.Edge
+	for e := range on {
+		rises = append(rises, e)
+	}
+	for _, e := range w.told.on() {
+		if _, still := on[e]; !still && mine(e) {
+			falls = append(falls, e)
+		}
+	}
+	slices.SortFunc(falls, func(a, b hub.Edge) int { return rank(b) - rank(a) })
+	slices.SortFunc(rises, func(a, b hub.Edge) int { return rank(a) - rank(b) })
+	for _, e := range falls {
+		w.correct(e)
+	}
+	for _, e := range rises {
+		w.correct(e)
+	}
+}
+
+func rank(e hub.Edge) int {
+	if e.Member {
+		return 1
+	}
+	return 0
+}
+
+// correct tells what an edge is if webhooks know otherwise. Notices of the hub may
+// come at the same time, so it looks again until there is nothing to tell.
+func (w *worker) correct(e hub.Edge) {
+	const enough = 16 // an edge that changes faster is told by its own notices
+	for range enough {
+		if !w.filter.correct(e, w.hub.On(e)) {
+			return
+		}
+	}
+}

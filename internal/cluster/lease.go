@@ -1,0 +1,98 @@
+package cluster
+
+import (
+	"errors"
+	"time"
+)
+
+// tick judges who is alive. It comes once a period, after the messages that have
+// arrived before it. A pause is how much later than due: if that is more than a period,
+// the process was stopped, and has not heard the others for that reason.
+func (w *worker) tick(pause time.Duration) {
+	now := w.clock.now()
+	if pause > w.period() {
+		w.paused(now, pause)
+	}
+	w.judge(now)
+	w.probeLink(now)
+	for _, p := range w.peers {
+		if p.snapshot != nil && now > p.snapshot.until {
+			w.ask(p)
+		}
+	}
+	w.exorcise(now)
+	w.told.forget(now)
+	w.trySettle()
+	w.publishStatus()
+}
+
+// paused makes up for the time in which this process was stopped.
+func (w *worker) paused(now, pause time.Duration) {
+	w.options.Log.Warn("this process was stopped for a while", "pause", pause)
+	for _, p := range w.peers {
+		p.heard = min(p.heard+pause, now)
+		if p.recover.state == recoveryAsked {
+			p.recover.until += pause
+		}
+	}
+	w.probe.forget()
+	if pause > w.options.Lease/2 {
+		w.suspend() // others may have become home of what this node was
+	}
+}
+
+// judge drops nodes whose lease has ended. While the link is down nobody can be
+// heard: then nobody is judged before a lease has passed, and after it everybody.
+func (w *worker) judge(now time.Duration) {
+	if !w.linkUp && now-w.linkSince < w.options.Lease {
+		return
+	}
+	for _, p := range w.peers {
+		if !w.linkUp || now-max(p.heard, w.linkSince) > w.options.Lease {
+			w.drop(p, false)
+		}
+	}
+	w.viewChanged()
+}
+
+var errSilent = errors.New("messages of this node do not come back to it")
+
+// probeLink gives a link up on which this node's own beats do not come back.
+func (w *worker) probeLink(now time.Duration) {
+	if !w.linkUp {
+		return
+	}
+	if silent := w.probe.overdue(now); silent > w.options.Lease/2 {
+		w.probe.forget()
+		w.metrics.silent.Inc()
+		w.options.Engine.Reconnect(errSilent)
+	}
+}
+
+// up notes that there is a link. What was on its way on the one before is lost.
+func (w *worker) up() {
+	w.linkUp, w.subscribed, w.linkSince = true, false, w.clock.now()
+	for _, p := range w.peers {
+		p.answered = false
+		p.snapshot, p.synced = nil, p.synced && p.snapshot == nil
+	}
+}
+
+// dressed notes that the link has its subscriptions.
+func (w *worker) dressed(number uint64) {
+	if current, up, _ := w.queue.current(); current == number && up {
+		w.subscribed = true
+	}
+}
+
+// down notes that the link is lost, and with it perhaps events.
+func (w *worker) down() {
+	w.linkUp, w.subscribed, w.linkSince = false, false, w.clock.now()
+	w.probe.forget()
+	for _, p := range w.peers {
+		if p.recover.state != recoveryDue {
+			p.recover = recovery{state: recoveryDue}
+		}
+	}
+	w.suspend()
+}

@@ -1,0 +1,134 @@
+package cluster
+
+import (
+	"slices"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// peer is another node, as the worker knows it.
+type peer struct {
+	id     broker.NodeID
+	handle hub.Node
+
+	beat     broker.Beat   // the last one
+	heard    time.Duration // when that came, by the clock of this node
+	answered bool          // it has come on this link
+	delay    time.Duration // how much later than due it came, smoothed
+
+	seq      uint64    // of the last state
+	synced   bool      // nothing is missing up to seq
+	known    bool      // it has been synced before
+	snapshot *incoming // asked for; nil: none
+
+	lanes   []peerLane
+	recover recovery
+	parked  int // bytes
+}
+
+// peerLane is how far the events of a node have come on one lane.
+type peerLane struct {
+	last   uint64   // delivered
+	told   uint64   // by its last beat
+	floor  uint64   // what is not to be asked for: it has been sent before what was heard last
+	parked []parcel // rising numbers
+}
+
+// lane returns a lane of the peer.
+func (p *peer) lane(i int) *peerLane {
+	if i >= len(p.lanes) {
+		p.lanes = append(p.lanes, make([]peerLane, i+1-len(p.lanes))...)
+	}
+	return &p.lanes[i]
+}
+
+// reached returns the number after which events may be missing, if any are.
+func (l *peerLane) reached() uint64 { return max(l.last, l.floor) }
+
+// alive reports whether the peer has said so itself.
+func (p *peer) alive() bool { return p.beat.Count > 0 }
+
+// ghost is what is kept of a node that is gone: events of it may still come.
+type ghost struct {
+	lanes []peerLane
+	left  bool // it has said Bye, and does not come back
+	since time.Duration
+}
+
+// peer returns the sender of a message, which it makes a peer if it is new. It
+// is nil for one that has said Bye, or where there are too many.
+func (w *worker) peer(id broker.NodeID) *peer {
+	if p := w.peers[id]; p != nil {
+		return p
+	}
+	g := w.ghosts[id]
+	if g != nil && g.left {
+		return nil
+	}
+	if len(w.peers) >= maxPeers {
+		w.metrics.ignore(ignoredTooManyNodes)
+		return nil
+	}
+	p := &peer{id: id, handle: w.handles.take(), heard: w.clock.now(), synced: true}
+	if g != nil { // it was believed dead, and its events went on
+		p.lanes, p.recover.state = g.lanes, recoveryDue
+		delete(w.ghosts, id)
+	}
+	w.peers[id] = p
+	w.metAnyone = true
+	return p
+}
+
+// drop forgets a node that is gone. The caller takes note of the change.
+func (w *worker) drop(p *peer, left bool) {
+	w.abandonRecovery(p)
+	for i := range p.lanes {
+		w.releaseLane(p, i, true)
+	}
+	delete(w.peers, p.id)
+	w.markers.remove(p.id)
+	w.bury(p, left)
+	w.hub.Forget(p.handle)
+	w.handles.give(p.handle)
+	w.options.Log.Info("node has gone", "node", p.id, "name", p.beat.Name, "left", left)
+}
+
+// bury keeps the numbers of a node for as long as it might send anything again
+// that it had sent before.
+func (w *worker) bury(p *peer, left bool) {
+	if len(w.ghosts) < maxPeers {
+		w.ghosts[p.id] = &ghost{lanes: p.lanes, left: left, since: w.clock.now()}
+	}
+}
+
+func (w *worker) exorcise(now time.Duration) {
+	for id, g := range w.ghosts {
+		if now-g.since > w.options.ReplayAge+2*w.options.Lease {
+			delete(w.ghosts, id)
+		}
+	}
+}
+
+// handles are the numbers by which the hub knows other nodes.
+type handles struct {
+	free []hub.Node
+	next hub.Node
+}
+
+func (h *handles) take() hub.Node {
+	if n := len(h.free); n > 0 {
+		taken := h.free[n-1]
+		h.free = h.free[:n-1]
+		return taken
+	}
+	h.next++ // at most maxPeers
+	return h.next
+}
+
+func (h *handles) give(n hub.Node) {
+	if !slices.Contains(h.free, n) {
+		h.free = append(h.free, n)
+	}
+}

@@ -1,0 +1,162 @@
+package cluster
+
+import (
+	"sync"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// tombstone is how long it is remembered that an edge was told to be off: as long
+// as a node that has missed that may take to return.
+const tombstone = time.Minute
+
+// told is what webhooks were told to be on, by any node: registers of which the
+// latest write wins. mu comes after the locks of webhooks, and before the
+// queue's.
+type told struct {
+	id      broker.NodeID
+	clock   *clock
+	changed func(hub.Edge) // to be sent to the other nodes
+	fell    func(hub.Edge) // told by another node to be off
+
+	mu    sync.Mutex
+	edges map[hub.Edge]*register
+	off   deque[grave]
+	count uint64 // the Lamport clock
+}
+
+// grave is an edge that was told to be off.
+type grave struct {
+	edge  hub.Edge
+	since time.Duration
+}
+
+func newTold(id broker.NodeID, c *clock) *told {
+	return &told{id: id, clock: c, edges: make(map[hub.Edge]*register)}
+}
+
+type register struct {
+	stamp hub.Stamp
+	on    bool
+	falls bool          // its fall was let through, and may be held for the delay
+	since time.Duration // when it was written here
+}
+
+// OnTold notes that webhooks are told of an edge. It is called when the notice can
+// no longer be taken back, under the locks of webhooks.
+func (n *Node) OnTold(e hub.Edge, on bool) { n.told.write(e, on) }
+
+func (t *told) write(e hub.Edge, on bool) {
+	t.mu.Lock()
+	t.count++
+	t.putLocked(e, &register{stamp: hub.Stamp{Count: t.count, Node: uint64(t.id)}, on: on})
+	t.mu.Unlock()
+	t.changed(e)
+}
+
+func (t *told) putLocked(e hub.Edge, r *register) {
+	r.since = t.clock.coarse()
+	t.edges[e] = r
+	if !r.on {
+		t.off.push(grave{edge: e, since: r.since})
+	}
+}
+
+// merge takes over what another node has written.
+func (t *told) merge(r *broker.Told) {
+	if r.Stamp.Count >= 1<<62 {
+		return // no clock reaches that; the own one would never again
+	}
+	t.mu.Lock()
+	t.count = max(t.count, r.Stamp.Count)
+	old := t.edges[r.Edge]
+	if old != nil && !old.stamp.Before(r.Stamp) {
+		t.mu.Unlock()
+		return
+	}
+	falls := old != nil && old.falls && r.On
+	t.putLocked(r.Edge, &register{stamp: r.Stamp, on: r.On, falls: falls})
+	t.mu.Unlock()
+	if !r.On {
+		t.fell(r.Edge)
+	}
+}
+
+// decide reports whether a rise or fall is to be let through: a rise that was not
+// told, or that takes back a fall; a fall of what was told.
+func (t *told) decide(e hub.Edge, rises bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.edges[e]
+	on := r != nil && r.on && !r.falls
+	if on == rises {
+		return false
+	}
+	if r != nil {
+		r.falls = !rises
+	}
+	return true
+}
+
+// withdrawn notes that falls were taken back.
+func (t *told) withdrawn(moved func(hub.Edge) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for e, r := range t.edges {
+		if r.falls && moved(e) {
+			r.falls = false
+		}
+	}
+}
+
+// register returns what is known of an edge, to be sent.
+func (t *told) register(e hub.Edge) broker.Told {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.edges[e]
+	if r == nil { // forgotten meanwhile
+		return broker.Told{Edge: e}
+	}
+	return broker.Told{Edge: e, On: r.on, Stamp: r.stamp}
+}
+
+// on returns the edges that were told to be on.
+func (t *told) on() []hub.Edge {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var on []hub.Edge
+	for e, r := range t.edges {
+		if r.on {
+			on = append(on, e)
+		}
+	}
+	return on
+}
+
+// writtenBy returns the edges that were written last by a node for which by is
+// true.
+func (t *told) writtenBy(by func(broker.NodeID, hub.Edge) bool) []hub.Edge {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var edges []hub.Edge
+	for e, r := range t.edges {
+		if by(broker.NodeID(r.stamp.Node), e) {
+			edges = append(edges, e)
+		}
+	}
+	return edges
+}
+
+// forget drops what has been off for long.
+func (t *told) forget(now time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for t.off.len() > 0 && now-t.off.slot(t.off.first).since > tombstone {
+		g := t.off.pop()
+		if r := t.edges[g.edge]; r != nil && !r.on && r.since == g.since {
+			delete(t.edges, g.edge)
+		}
+	}
+}

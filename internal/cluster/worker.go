@@ -1,0 +1,196 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// worker is the goroutine that works off the inbox. What is known of other nodes
+// is its own, and nobody else's.
+type worker struct {
+	*Node
+
+	turn    hub.Turn
+	names   broker.Names
+	peers   map[broker.NodeID]*peer
+	ghosts  map[broker.NodeID]*ghost
+	handles handles
+
+	lastRequest uint64
+	parked      int // events, of all peers
+	parkedBytes int
+
+	linkUp     bool
+	linkSince  time.Duration // the last time it came up or went down
+	subscribed bool          // the link has its subscriptions
+
+	view      view
+	viewSince time.Duration
+	settled   bool // homes are those of view
+	begun     bool // the state of the others has been waited for
+	metAnyone bool
+}
+
+func newWorker(n *Node) *worker {
+	return &worker{
+		Node: n, peers: make(map[broker.NodeID]*peer), ghosts: make(map[broker.NodeID]*ghost),
+		view: viewOf([]broker.NodeID{n.id}),
+	}
+}
+
+const (
+	// turnMessages is how many messages are worked off before their rounds of delivery
+	// run: then they leave together, but the first does not wait long.
+	turnMessages = 128
+
+	// parkedCheck is how often events that wait are looked at.
+	parkedCheck = 50 * time.Millisecond
+)
+
+// run works until ctx ends.
+func (w *worker) run(ctx context.Context) {
+	var items []arrival
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		if items = w.inbox.take(items); len(items) > 0 {
+			w.work(items)
+			continue
+		}
+		if timer.Reset(time.Hour); w.parked > 0 {
+			timer.Reset(parkedCheck)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.inbox.wake:
+		case <-timer.C:
+			w.releaseAll()
+			w.turn.End()
+		}
+	}
+}
+
+func (w *worker) work(items []arrival) {
+	for i, a := range items {
+		if a.do != nil {
+			w.turn.End() // it may be what somebody waits for
+			a.do(w)
+			continue
+		}
+		w.message(a.message)
+		if i%turnMessages == turnMessages-1 {
+			w.turn.End()
+		}
+	}
+	w.turn.End()
+	if w.parked > 0 {
+		w.releaseAll()
+		w.turn.End()
+	}
+}
+
+// message works off one message.
+func (w *worker) message(m []byte) {
+	w.metrics.received.Inc()
+	h, body, err := broker.Open(m)
+	if err != nil {
+		w.ignore(err)
+		return
+	}
+	if h.Origin == w.id {
+		w.own(h, body)
+		return
+	}
+	if !h.Kind.Known() {
+		w.metrics.ignore(ignoredKind)
+		return
+	}
+	if err := w.from(h, body); err != nil {
+		w.ignore(err)
+	}
+}
+
+// from works off a message of another node.
+func (w *worker) from(h broker.Header, body broker.Body) error {
+	switch h.Kind {
+	case broker.KindEvent, broker.KindTermination:
+		return w.onParcel(h, body)
+	case broker.KindMarker:
+		return w.onMarker(h, body)
+	case broker.KindAck:
+		return w.onAck(h, body)
+	case broker.KindSnapshotRequest:
+		return w.onSnapshotRequest(h, body)
+	case broker.KindRecoverRequest:
+		return w.onRecoverRequest(h, body)
+	case broker.KindLoss:
+		return w.onLoss(body)
+	case broker.KindBye:
+		return w.onBye(h)
+	}
+	p := w.peer(h.Origin)
+	if p == nil {
+		return nil
+	}
+	switch h.Kind {
+	case broker.KindState:
+		return w.onState(p, body)
+	case broker.KindSnapshot:
+		return w.onSnapshot(p, body)
+	case broker.KindBeat:
+		return w.onBeat(p, body)
+	case broker.KindRecovered:
+		return w.onRecovered(p, body)
+	}
+	return nil
+}
+
+// own works off a message that has come back from the engine.
+func (w *worker) own(h broker.Header, body broker.Body) {
+	if h.Kind != broker.KindBeat {
+		return
+	}
+	beat, err := broker.ReadBeat(body)
+	if err != nil {
+		return
+	}
+	if took, known := w.probe.echo(beat.Count, w.clock.now()); known {
+		w.metrics.relay.Observe(took.Seconds())
+		w.echo.Store(int64(took))
+	}
+}
+
+func (w *worker) onMarker(h broker.Header, body broker.Body) error {
+	m, err := broker.ReadMarker(body)
+	if err != nil {
+		return err
+	}
+	w.turn.End() // what came before it is in force
+	w.queue.control(control{to: h.Origin, message: m.AppendAck(nil, w.id)})
+	return nil
+}
+
+func (w *worker) onAck(h broker.Header, body broker.Body) error {
+	m, err := broker.ReadMarker(body)
+	if err == nil {
+		w.markers.answered(h.Origin, m.Number)
+	}
+	return err
+}
+
+func (w *worker) onBye(h broker.Header) error {
+	if p := w.peers[h.Origin]; p != nil {
+		w.drop(p, true)
+		w.viewChanged()
+	}
+	return nil
+}
+
+func (w *worker) request() uint64 {
+	w.lastRequest++
+	return w.lastRequest
+}
