@@ -22,19 +22,24 @@ type Event struct {
 	Place
 	hub.Relayed
 
-	Predecessor Predecessor // if Follows
+	Predecessor Predecessor
 }
 
-// Predecessor is the event that another one must not overtake. It has the same
-// origin and app.
+// Predecessor is the event that one with Follows must not overtake, where their lanes
+// may differ. It has the same origin and app.
 type Predecessor struct {
-	Number  uint64 // 0: on the same lane
+	Number  uint64 // 0: none
 	Lane    int
 	Channel protocol.ChannelName
 }
 
 // maxLanes is more than any engine has.
 const maxLanes = 1 << 14
+
+const (
+	eventFollows = 1 << iota
+	eventFollowed
+)
 
 // Append appends the message. It does not allocate where b has room.
 func (e *Event) Append(b []byte, origin NodeID) []byte {
@@ -43,11 +48,12 @@ func (e *Event) Append(b []byte, origin NodeID) []byte {
 	b = appendBytes(b, e.App)
 	b = appendBytes(b, e.Channel)
 	b = appendBytes(b, e.Except)
+	b = binary.AppendUvarint(b, flag(e.Follows, eventFollows)|flag(e.Followed, eventFollowed))
 	b = endGroup(b, start)
 	b, start = beginGroup(b)
 	b = append(b, e.Frame...)
 	b = endGroup(b, start)
-	if e.Fill == nil && !e.Follows {
+	if e.Fill == nil && e.Predecessor.Number == 0 {
 		return b
 	}
 	b, start = beginGroup(b)
@@ -55,7 +61,7 @@ func (e *Event) Append(b []byte, origin NodeID) []byte {
 		b = appendFill(b, e.Fill)
 	}
 	b = endGroup(b, start)
-	if !e.Follows {
+	if e.Predecessor.Number == 0 {
 		return b
 	}
 	b, start = beginGroup(b)
@@ -97,7 +103,9 @@ func ReadEvent(body Body, names *Names) (Event, error) {
 	if fill.more() {
 		e.Fill = readFill(&fill)
 	}
-	if e.Follows = follows.more(); e.Follows {
+	flags := head.number()
+	e.Follows, e.Followed = flags&eventFollows != 0, flags&eventFollowed != 0
+	if follows.more() {
 		e.Predecessor.Number, e.Predecessor.Lane = follows.number(), follows.lane()
 		e.Predecessor.Channel, _ = names.channel(follows.bytes())
 	}

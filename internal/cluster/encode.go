@@ -120,7 +120,7 @@ func (w *writer) predecessor(e *queuedEvent, at broker.Place) broker.Predecessor
 	if e.Follows {
 		before = w.chain[e.App]
 	}
-	if e.Channel != "" {
+	if e.Followed {
 		w.chain[e.App] = broker.Predecessor{Number: at.Number, Lane: at.Lane, Channel: e.Channel}
 	}
 	return before

@@ -188,7 +188,7 @@ func (h *fakeHub) Forget(n hub.Node) {
 	delete(h.far, n)
 }
 
-func (h *fakeHub) Deliver(_ *hub.Turn, r hub.Relayed) {
+func (h *fakeHub) Deliver(_ *hub.Turn, _ hub.Node, r hub.Relayed) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if r.Fill != nil {

@@ -146,6 +146,7 @@ func (w *worker) beginOnce() {
 		w.options.Webhooks.ForgetAllTold()
 	} else {
 		w.options.Webhooks.RestoreEdges()
+		w.told.allFall()
 	}
 	w.serving.Store(true)
 }

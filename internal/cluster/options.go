@@ -28,8 +28,8 @@ type Hub interface {
 	// Forget removes all shares of another node.
 	Forget(hub.Node)
 
-	// Deliver takes an event of another node.
-	Deliver(*hub.Turn, hub.Relayed)
+	// Deliver takes an event of another node, in the order in which that node relayed it.
+	Deliver(t *hub.Turn, from hub.Node, r hub.Relayed)
 	// Terminated ends the connections of a user on this node.
 	Terminated(app apps.ID, userID string)
 	// Fills yields the fresh contents of cache channels.
@@ -42,6 +42,8 @@ type Hub interface {
 	// AllOn yields the edges that are on.
 	AllOn() iter.Seq[hub.Edge]
 }
+
+var _ Hub = (*hub.Hub)(nil)
 
 // Webhooks is the way of notices out of the cluster.
 type Webhooks interface {

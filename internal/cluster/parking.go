@@ -65,7 +65,7 @@ func (w *worker) admit(p *peer, c *parcel) {
 	}
 	if p.recover.state == noRecovery && len(l.parked) == 0 && w.ready(p, c) {
 		l.last = c.Number
-		w.deliver(c)
+		w.deliver(p.handle, c)
 		return
 	}
 	w.park(p, l, c)
@@ -79,7 +79,7 @@ func (w *worker) admitLate(g *ghost, c *parcel) {
 	p := peer{lanes: g.lanes}
 	if l := p.lane(c.Lane); c.Number > l.last {
 		l.last = c.Number
-		w.deliver(c)
+		w.deliver(nobody, c)
 	}
 	g.lanes = p.lanes
 }
@@ -94,12 +94,12 @@ func (w *worker) ready(p *peer, c *parcel) bool {
 		!w.queue.wants(broker.ChannelOf{App: c.event.App, Channel: before.Channel})
 }
 
-func (w *worker) deliver(c *parcel) {
+func (w *worker) deliver(from hub.Node, c *parcel) {
 	if c.user != "" {
 		w.hub.Terminated(c.event.App, c.user)
 		return
 	}
-	w.hub.Deliver(&w.turn, c.event)
+	w.hub.Deliver(&w.turn, from, c.event)
 }
 
 // park keeps an event until what it waits for has come. If too much waits, nothing
@@ -170,7 +170,7 @@ func (w *worker) releaseLane(p *peer, i int, all bool) (any bool) {
 				break
 			}
 			l.last = c.Number
-			w.deliver(c)
+			w.deliver(p.handle, c)
 		}
 		w.parked--
 		p.parked -= c.size

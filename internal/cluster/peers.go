@@ -111,6 +111,9 @@ func (w *worker) exorcise(now time.Duration) {
 	}
 }
 
+// nobody is the number of nodes that the hub does not know any more.
+const nobody hub.Node = 0
+
 // handles are the numbers by which the hub knows other nodes.
 type handles struct {
 	free []hub.Node

@@ -96,7 +96,7 @@ func (w *worker) redeliver(p *peer, m []byte) {
 	}
 	if l := p.lane(c.Lane); c.Number > l.last {
 		l.last = c.Number
-		w.deliver(&c)
+		w.deliver(p.handle, &c)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
-var _ hub.Relay = (*Node)(nil)
+var _ hub.Resyncer = (*Node)(nil)
 
 // Publish implements [hub.Relay].
 func (n *Node) Publish(r hub.Relayed) { n.queue.event(queuedEvent{Relayed: r}) }
@@ -25,6 +25,5 @@ func (n *Node) Terminate(app apps.ID, userID string) {
 	n.queue.event(queuedEvent{Relayed: hub.Relayed{App: app}, user: userID})
 }
 
-// Resync asks the other nodes for all their shares again, and does not wait for
-// them.
+// Resync implements [hub.Resyncer].
 func (n *Node) Resync() { n.inbox.do((*worker).resync) }

@@ -82,7 +82,7 @@ func (w *worker) onSnapshot(p *peer, body broker.Body) error {
 	in.until = w.clock.now() + answerWithin
 	w.apply(p, &s.State)
 	for _, r := range s.Fills {
-		w.hub.Deliver(nil, r)
+		w.hub.Deliver(nil, p.handle, r)
 	}
 	if s.End {
 		w.complete(p, in)

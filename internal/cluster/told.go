@@ -100,6 +100,15 @@ func (t *told) decide(e hub.Edge, rises bool) bool {
 	return true
 }
 
+// allFall notes that a fall is held of whatever was told to be on.
+func (t *told) allFall() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, r := range t.edges {
+		r.falls = r.on
+	}
+}
+
 // withdrawn notes that falls were taken back.
 func (t *told) withdrawn(moved func(hub.Edge) bool) {
 	t.mu.Lock()
