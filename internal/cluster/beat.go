@@ -26,7 +26,7 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 	}
 	w.mayRecover(p)
 	w.noteNumbers(p, beat.Numbers)
-	if beat.Seq > p.seq || !p.synced && p.snapshot == nil {
+	if !first && (beat.Seq > p.seq || !p.synced && p.snapshot == nil) {
 		w.ask(p)
 	}
 	if beat.Hello {
@@ -41,6 +41,7 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 
 // met takes a node among those that are alive.
 func (w *worker) met(p *peer) {
+	w.ask(p)
 	w.options.Log.Info("node has come", "node", p.id, "name", p.beat.Name, "version", p.beat.Version)
 	w.markers.add(p.id)
 	w.viewChanged()

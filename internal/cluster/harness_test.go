@@ -29,17 +29,17 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 // fakeHub keeps what a hub would, and no connections. Its lock plays the part of the hub's
 // locks: methods of the relay are called with it held.
 type fakeHub struct {
-	mu       sync.Mutex
-	relay    hub.Relay
-	notices  hub.NoticeSink
-	app      *apps.App
-	own      map[hub.ShareKey]hub.Share
-	far      map[hub.Node]map[hub.ShareKey]hub.Share
-	fills    map[protocol.ChannelName]hub.Relayed
-	events   []string // "channel text", in the order of delivery
-	ended    []string // users
-	gaps     []protocol.ChannelName
-	channels map[protocol.ChannelName]int // that are occupied here
+	mu         sync.Mutex
+	relay      hub.Relay
+	notices    hub.NoticeSink
+	app        *apps.App
+	own        map[hub.ShareKey]hub.Share
+	far        map[hub.Node]map[hub.ShareKey]hub.Share
+	fills      map[protocol.ChannelName]hub.Relayed
+	events     []string // "channel text", in the order of delivery
+	terminated []string // users
+	gaps       []protocol.ChannelName
+	channels   map[protocol.ChannelName]int // that are occupied here
 }
 
 func newFakeHub(relay hub.Relay, notices hub.NoticeSink) *fakeHub {
@@ -108,8 +108,12 @@ func (h *fakeHub) onLocked(e hub.Edge) bool {
 	return false
 }
 
-func (h *fakeHub) join(channel string)  { h.change(channelKey(channel), func(s *hub.Share) { s.Connections++ }) }
-func (h *fakeHub) leave(channel string) { h.change(channelKey(channel), func(s *hub.Share) { s.Connections-- }) }
+func (h *fakeHub) join(channel string) {
+	h.change(channelKey(channel), func(s *hub.Share) { s.Connections++ })
+}
+func (h *fakeHub) leave(channel string) {
+	h.change(channelKey(channel), func(s *hub.Share) { s.Connections-- })
+}
 
 func (h *fakeHub) enter(channel, user string) {
 	h.change(memberKey(channel, user), func(s *hub.Share) { s.Present, s.Info = true, `{"n":1}` })
@@ -209,7 +213,7 @@ func (h *fakeHub) Deliver(_ *hub.Turn, _ hub.Node, r hub.Relayed) {
 func (h *fakeHub) Terminated(_ apps.ID, user string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.ended = append(h.ended, user)
+	h.terminated = append(h.terminated, user)
 }
 
 func (h *fakeHub) Fills() iter.Seq[hub.Relayed] {
@@ -286,6 +290,7 @@ type fakeWebhooks struct {
 	held     map[hub.Edge]*time.Timer
 	restored int
 	forgot   int
+	earlier  []hub.Edge // told by an earlier process
 }
 
 // webhookLog is what the receiver of webhooks gets from all nodes.
@@ -346,6 +351,10 @@ func (w *fakeWebhooks) Emit(n hub.Notice) {
 		w.tellLocked(e, false)
 		return
 	}
+	w.holdLocked(e)
+}
+
+func (w *fakeWebhooks) holdLocked(e hub.Edge) {
 	if w.held[e] != nil {
 		return
 	}
@@ -381,6 +390,10 @@ func (w *fakeWebhooks) RestoreEdges() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.restored++
+	for _, e := range w.earlier {
+		w.node.OnTold(e, true)
+		w.holdLocked(e)
+	}
 }
 
 func (w *fakeWebhooks) ForgetTold(hub.Edge) {}
@@ -490,6 +503,7 @@ func (n *nest) running() int {
 func (x *testNode) stop() {
 	x.cancel()
 	<-x.ended
+	x.webhooks.Withdraw(func(hub.Edge) bool { return true }) // the process is gone
 }
 
 // kill ends a node without a word to anybody.

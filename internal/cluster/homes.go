@@ -77,7 +77,19 @@ func (w *worker) viewChanged() {
 // suspend makes this node home of nothing until homes are settled again.
 func (w *worker) suspend() {
 	w.settled, w.viewSince = false, w.clock.now()
+	for _, p := range w.peers {
+		p.answered = false
+	}
 	w.withdraw(w.filter.replace((*homes).suspended))
+}
+
+// resign makes this node home of nothing for good: the others will tell what is held
+// here, after their own delay. The last node stays what it is.
+func (w *worker) resign() {
+	if len(w.view.nodes) > 1 {
+		w.resigned = true
+		w.suspend()
+	}
 }
 
 // withdraw takes held falls back of which this node is not the home.
@@ -89,7 +101,7 @@ func (w *worker) withdraw(h *homes) {
 // trySettle makes this node home of its channels if all nodes agree on who is alive, so
 // that nobody else believes to be, or if some do not for too long.
 func (w *worker) trySettle() {
-	if w.settled || !w.subscribed {
+	if w.settled || w.resigned || !w.subscribed {
 		return
 	}
 	now := w.clock.now()

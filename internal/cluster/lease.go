@@ -73,7 +73,6 @@ func (w *worker) probeLink(now time.Duration) {
 func (w *worker) up() {
 	w.linkUp, w.subscribed, w.linkSince = true, false, w.clock.now()
 	for _, p := range w.peers {
-		p.answered = false
 		p.snapshot, p.synced = nil, p.synced && p.snapshot == nil
 	}
 }

@@ -19,8 +19,8 @@ var errNeverUp = errors.New("not connected yet")
 func (n *Node) Up() {
 	n.link.Store(&link{up: true, since: n.clock.now(), lost: make(chan struct{})})
 	n.metrics.links.Inc()
+	n.inbox.do((*worker).up) // before the writer can tell it that the link has its subscriptions
 	n.queue.linkUp()
-	n.inbox.do((*worker).up)
 	n.options.Log.Info("connected to the engine of the cluster", "engine", n.options.Engine.Describe().Engine)
 }
 

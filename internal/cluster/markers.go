@@ -90,11 +90,11 @@ func (m *markers) finishLocked() {
 	if m.flying == nil || !m.sent || len(m.missing) > 0 {
 		return
 	}
+	m.passed(m.position)
 	for _, r := range m.flying {
 		r.pass()
 	}
 	m.flying = nil
-	m.passed(m.position)
 	if len(m.waiting) > 0 {
 		m.again()
 	}

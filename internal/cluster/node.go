@@ -118,7 +118,8 @@ func (n *Node) Run(ctx context.Context) error {
 	return fault
 }
 
-// leave says Bye after everything that is queued.
+// leave gives up its channels, if there is anybody to take them, and says Bye after
+// everything that is queued.
 func (n *Node) leave(ctx context.Context) {
 	l := n.link.Load()
 	if !l.up {
@@ -126,7 +127,17 @@ func (n *Node) leave(ctx context.Context) {
 	}
 	limit := time.NewTimer(flushTimeout)
 	defer limit.Stop()
-	for _, r := range []*round{n.queue.barrier(), n.queue.bye(broker.AppendBye(nil, n.id))} {
+	resigned := newRound()
+	n.inbox.do(func(w *worker) {
+		w.resign()
+		resigned.pass()
+	})
+	for _, step := range []func() *round{
+		func() *round { return resigned },
+		n.queue.barrier,
+		func() *round { return n.queue.bye(broker.AppendBye(nil, n.id)) },
+	} {
+		r := step()
 		if r == nil {
 			continue
 		}

@@ -63,6 +63,9 @@ func (w *worker) admit(p *peer, c *parcel) {
 	if c.Number <= l.last {
 		return // sent twice
 	}
+	if p.recover.state == noRecovery && w.at-p.heard > w.period()*3/2 && w.options.Engine.Mesh() {
+		p.recover.state = recoveryDue // servers of the engine may have lost each other; its beat will tell
+	}
 	if p.recover.state == noRecovery && len(l.parked) == 0 && w.ready(p, c) {
 		l.last = c.Number
 		w.deliver(p.handle, c)

@@ -83,7 +83,6 @@ func (w *worker) peer(id broker.NodeID) *peer {
 
 // drop forgets a node that is gone. The caller takes note of the change.
 func (w *worker) drop(p *peer, left bool) {
-	w.abandonRecovery(p)
 	for i := range p.lanes {
 		w.releaseLane(p, i, true)
 	}

@@ -197,10 +197,10 @@ func (q *queue) take(b *batch) bool {
 	for q.controls.len() > 0 && len(b.controls) < batchItems {
 		b.controls = append(b.controls, q.controls.pop())
 	}
-	b.loss = q.lost.take()
 	for q.order.len() > 0 && b.room() {
 		q.takeRunLocked(b)
 	}
+	b.loss = q.lost.take()
 	b.position = q.pushed
 	b.drained = q.order.len() == 0
 	if b.fresh() {
@@ -213,6 +213,9 @@ func (q *queue) take(b *batch) bool {
 // takeRunLocked takes from the first run.
 func (q *queue) takeRunLocked(b *batch) {
 	r := *q.order.slot(q.order.first)
+	if r.kind == itemEvent {
+		q.expireLocked(r.end)
+	}
 	taken := 0
 	for b.room() && q.takeItemLocked(r, b) {
 		taken++
@@ -223,6 +226,18 @@ func (q *queue) takeRunLocked(b *batch) {
 	if q.firstLocked(r.kind) >= r.end {
 		q.order.pop()
 	}
+}
+
+// expireLocked drops the events of a run that nobody waits for any more.
+func (q *queue) expireLocked(end uint64) {
+	now, expired := q.clock.now(), 0
+	for q.events.first < end && now-q.events.slot(q.events.first).at > q.maxAge {
+		e := q.events.pop()
+		q.bytes -= e.size()
+		q.lost.add(&e)
+		expired++
+	}
+	q.dropped(dropReplayOverflow, expired)
 }
 
 // firstLocked returns the number of the first item of a kind.

@@ -74,7 +74,7 @@ func (w *worker) onRecovered(p *peer, body broker.Body) error {
 	for _, m := range part.Messages {
 		w.redeliver(p, m)
 	}
-	w.notePartial(part.Lost)
+	w.notePartial(p, part.Lost)
 	if part.End {
 		p.recover = recovery{}
 		w.release(p)
@@ -100,11 +100,15 @@ func (w *worker) redeliver(p *peer, m []byte) {
 	}
 }
 
-// notePartial counts what no node has any more.
-func (w *worker) notePartial(lost []uint64) {
+// notePartial counts what no node has any more. What it may have left on cache
+// channels a snapshot has.
+func (w *worker) notePartial(p *peer, lost []uint64) {
 	for lane, n := range lost {
 		if n == 0 {
 			continue
+		}
+		if p.snapshot == nil {
+			w.ask(p)
 		}
 		w.metrics.drop(dropRecovery, int(min(n, 1<<30)))
 		w.gap(lane)
@@ -118,6 +122,7 @@ func (w *worker) abandonRecovery(p *peer) {
 	}
 	p.recover = recovery{}
 	w.metrics.incomplete.Inc()
+	w.ask(p)
 	for lane := range p.lanes {
 		w.gap(lane)
 	}

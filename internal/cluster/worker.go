@@ -19,6 +19,7 @@ type worker struct {
 	ghosts  map[broker.NodeID]*ghost
 	handles handles
 
+	at          time.Duration // when this lot of messages was taken up
 	lastRequest uint64
 	parked      int // events, of all peers
 	parkedBytes int
@@ -29,6 +30,7 @@ type worker struct {
 
 	view      view
 	viewSince time.Duration
+	resigned  bool // home of nothing from now on
 	settled   bool // homes are those of view
 	begun     bool // the state of the others has been waited for
 	metAnyone bool
@@ -75,6 +77,7 @@ func (w *worker) run(ctx context.Context) {
 }
 
 func (w *worker) work(items []arrival) {
+	w.at = w.clock.now()
 	for i, a := range items {
 		if a.do != nil {
 			w.turn.End() // it may be what somebody waits for

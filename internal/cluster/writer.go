@@ -163,11 +163,11 @@ func (w *writer) confirm() {
 	if w.options.Engine.Mesh() {
 		return
 	}
-	for _, r := range b.barriers {
-		r.pass()
-	}
 	if b.drained {
 		w.queue.inForce(b.position)
+	}
+	for _, r := range b.barriers {
+		r.pass()
 	}
 }
 

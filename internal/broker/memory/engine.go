@@ -18,6 +18,7 @@ type Engine struct {
 	up      bool
 	cut     bool
 	hung    bool
+	deaf    bool
 	down    chan struct{} // closed when the link goes down; made when it comes up
 	reason  error         // of the last loss of the link
 	failIn  int           // Do fails after that many commands; 0: it does not
@@ -82,7 +83,7 @@ func (e *Engine) tryConnect() chan struct{} {
 	if e.cut || e.hung || e.network.stopped {
 		return nil
 	}
-	e.up, e.down = true, make(chan struct{})
+	e.up, e.deaf, e.down = true, false, make(chan struct{})
 	e.repairs++
 	return e.down
 }
@@ -183,6 +184,13 @@ func (e *Engine) Hang() {
 	e.signal()
 }
 
+// Deafen lets nothing come through to this node until it has another link.
+func (e *Engine) Deafen() {
+	e.network.mu.Lock()
+	defer e.network.mu.Unlock()
+	e.deaf = true
+}
+
 // Heal ends Cut or Hang.
 func (e *Engine) Heal() {
 	e.network.mu.Lock()
@@ -192,11 +200,11 @@ func (e *Engine) Heal() {
 }
 
 // FailAfter lets the link go down when that many further commands have been
-// carried out, in the middle of Do.
+// carried out, in the middle of Do; below 0: no more.
 func (e *Engine) FailAfter(commands int) {
 	e.network.mu.Lock()
 	defer e.network.mu.Unlock()
-	e.failIn = commands + 1
+	e.failIn = max(commands+1, 0)
 }
 
 // Links returns how often the link has come up.

@@ -115,9 +115,6 @@ type fence struct {
 
 func (f *fence) reachedLocked(e *Engine) bool {
 	for i := range e.lanes {
-		if len(e.lanes[i].waiting) > 0 && e.lanes[i].delivered < f.targets[i] {
-			return false
-		}
 		if e.lanes[i].delivered < f.targets[i] {
 			return false
 		}

@@ -127,7 +127,7 @@ func (n *Network) publishLocked(from *Engine, s broker.Subject, message []byte) 
 	lane := from.Lane(s)
 	for _, to := range n.engines {
 		since, subscribed := to.subs[s]
-		if !subscribed || !to.up || to.group != from.group {
+		if !subscribed || !to.up || to.deaf || to.group != from.group {
 			continue
 		}
 		delay := n.delay
