@@ -182,10 +182,14 @@ func NewRedisCluster(t testing.TB, masters int) *RedisCluster {
 	t.Helper()
 	c := &RedisCluster{t: t}
 	for range masters {
-		c.Masters = append(c.Masters, NewRedis(t, "cluster-enabled yes", "cluster-node-timeout 2000",
-			"cluster-port "+strconv.Itoa(freePort(t)), "cluster-announce-ip 127.0.0.1"))
+		c.Masters = append(c.Masters, c.member())
 	}
 	return c
+}
+
+func (c *RedisCluster) member() *Redis {
+	return NewRedis(c.t, "cluster-enabled yes", "cluster-node-timeout 2000",
+		"cluster-port "+strconv.Itoa(freePort(c.t)), "cluster-announce-ip 127.0.0.1")
 }
 
 // URL returns where the cluster is, or will be: its first master.
@@ -225,6 +229,21 @@ func clusterPort(m *Redis) string {
 		}
 	}
 	return ""
+}
+
+// Join starts another server as a replica of a master.
+func (c *RedisCluster) Join(of *Redis) *Redis {
+	c.t.Helper()
+	r := c.member()
+	r.Start()
+	r.CLI("CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(of.port), clusterPort(of))
+	c.Settle(r)
+	r.CLI("CLUSTER", "REPLICATE", of.CLI("CLUSTER", "MYID"))
+	WaitFor(c.t, func() bool {
+		return strings.Contains(r.CLI("INFO", "replication"), "master_link_status:up") &&
+			strings.Contains(of.CLI("CLUSTER", "REPLICAS", of.CLI("CLUSTER", "MYID")), " slave ")
+	}, "the replica")
+	return r
 }
 
 // Kill ends all masters at once.
@@ -280,6 +299,14 @@ func (s *RedisSentinel) Start() {
 	WaitFor(s.t, func() bool {
 		return strings.Contains(s.Sentinel.CLI("SENTINEL", "REPLICAS", "mymaster"), "master-link-status\nok")
 	}, "the sentinel to know the replica")
+}
+
+// Follow makes a server the replica of another, which Sentinel takes some ten seconds
+// for after a failover.
+func (s *RedisSentinel) Follow(replica, master *Redis) {
+	s.t.Helper()
+	replica.CLI("REPLICAOF", "127.0.0.1", strconv.Itoa(master.port))
+	WaitFor(s.t, func() bool { return strings.Contains(replica.CLI("INFO", "replication"), "master_link_status:up") }, "the replica")
 }
 
 // Kill ends all three at once.

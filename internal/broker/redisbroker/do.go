@@ -74,22 +74,31 @@ func (l *link) appendChanges(commands []broker.Command, op broker.Op) {
 			d.names = l.names.append(d.names[:0], commands[n.command].Subject, n.lane)
 			s.changes = appendArgument(s.changes, d.names)
 		}
-		s.wanted = append(s.wanted, &expectation{confirm: confirm, left: count})
+		s.want(confirm, count)
 		d.run = d.run[count:]
 	}
 	d.run = d.run[:0]
 }
 
-func (l *link) changeCommand(op broker.Op) (command, confirm string) {
+// want expects confirmations; those of one kind in a row are one expectation.
+func (s *server) want(kind pushKind, count int) {
+	if n := len(s.wanted); n > 0 && s.wanted[n-1].kind == kind {
+		s.wanted[n-1].left += count
+		return
+	}
+	s.wanted = append(s.wanted, &expectation{kind: kind, left: count})
+}
+
+func (l *link) changeCommand(op broker.Op) (command string, confirm pushKind) {
 	switch {
 	case l.cluster && op == broker.Subscribe:
-		return "SSUBSCRIBE", "ssubscribe"
+		return "SSUBSCRIBE", ssubscribed
 	case l.cluster:
-		return "SUNSUBSCRIBE", "sunsubscribe"
+		return "SUNSUBSCRIBE", sunsubscribed
 	case op == broker.Subscribe:
-		return "SUBSCRIBE", "subscribe"
+		return "SUBSCRIBE", subscribed
 	default:
-		return "UNSUBSCRIBE", "unsubscribe"
+		return "UNSUBSCRIBE", unsubscribed
 	}
 }
 

@@ -95,7 +95,7 @@ func (e *Engine) Run(ctx context.Context, r broker.Receiver) error {
 		}
 		e.log.Log(ctx, level, "redis: no link", "error", err)
 		told = true
-		if !sleep(ctx, pause/2+rand.N(pause/2)) {
+		if !sleep(ctx, pause/2+rand.N(pause/2)) { //nolint:gosec // no secret
 			return nil
 		}
 		pause = min(2*pause, lastPause)
@@ -121,7 +121,7 @@ func (e *Engine) session(ctx context.Context) error {
 	}
 	defer context.AfterFunc(ctx, func() { l.fail(ctx.Err()) })()
 	e.raise(l)
-	l.watch()
+	l.watch(ctx)
 	<-l.ended
 	e.lower(l)
 	l.close()

@@ -1,6 +1,7 @@
 package redisbroker
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
@@ -44,5 +45,54 @@ func TestStandalone(t *testing.T) {
 		server := testkit.NewRedis(t)
 		server.Start()
 		return setup(Options{URL: server.URL() + "/3"}, server)
+	})
+}
+
+func TestTLSWithACL(t *testing.T) {
+	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
+		server := testkit.NewRedisTLS(t, "user default off",
+			"user node on >"+testkit.RedisPassword+" resetchannels &pipesocket:* -@all +hello +ping +publish +subscribe +unsubscribe")
+		server.Start()
+		url := strings.Replace(server.URL(), "://", "://node:"+testkit.RedisPassword+"@", 1)
+		return setup(Options{URL: url, TLS: server.ClientTLS()}, server)
+	})
+}
+
+func TestUnixSocket(t *testing.T) {
+	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
+		server := testkit.NewRedis(t)
+		server.Start()
+		return setup(Options{URL: "unix://" + server.Socket()}, server)
+	})
+}
+
+func TestSentinel(t *testing.T) {
+	t.Parallel()
+	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
+		s := testkit.NewRedisSentinel(t)
+		s.Start()
+		return setup(Options{URL: s.URL()}, s.Master)
+	})
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := testkit.NewRedisCluster(t, 3) // one for all: it takes seconds to form
+	serving := false
+	start := func() {
+		c.Start()
+		serving = true
+	}
+	brokertest.TestEngine(t, func(*testing.T) brokertest.Setup {
+		if !serving {
+			start()
+		}
+		s := setup(Options{URL: c.URL()}, c.Masters...)
+		s.Start = start
+		s.Stop = func() {
+			serving = false
+			c.Kill()
+		}
+		return s
 	})
 }

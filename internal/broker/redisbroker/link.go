@@ -19,8 +19,7 @@ const (
 	dialTimeout    = 5 * time.Second  // of one connection, TLS included
 	connectTimeout = 15 * time.Second // of a whole link
 	commandTimeout = 5 * time.Second  // of a command whose caller sets no deadline, and of probes
-	probeGap       = time.Second      // between probes of a server
-	sentinelGap    = 5 * time.Second  // between questions to Sentinel who the master is
+	probeGap       = time.Second      // between probes of a server, and questions to Sentinel
 )
 
 // link is what runs between Up and Down. Once it has ended it is of no use any more.
@@ -33,7 +32,7 @@ type link struct {
 	servers  []*server
 	ofLane   []*server // by lane
 	names    namer
-	sentinel rueidis.Client // nil without Sentinel
+	sentinel *sentinel // that named the master; later owned by watchSentinel; nil without Sentinel
 
 	users   sync.WaitGroup // calls of Do and Fence; added to under the engine's mutex
 	running sync.WaitGroup // goroutines
@@ -99,9 +98,6 @@ func (l *link) close() {
 			s.sending.Close()
 		}
 	}
-	if l.sentinel != nil {
-		l.sentinel.Close()
-	}
 	l.running.Wait()
 }
 
@@ -138,15 +134,11 @@ func (l *link) dial(ctx context.Context, addr string) (net.Conn, error) {
 
 // open finds the servers and connects to them.
 func (l *link) open(ctx context.Context) error {
-	addresses := l.settings.addresses
+	find := l.openFirst
 	if l.settings.masterSet != "" {
-		master, err := l.askSentinel()
-		if err != nil {
-			return fmt.Errorf("ask Sentinel: %w", err)
-		}
-		addresses = []string{master}
+		find = l.openSentinel
 	}
-	first, err := l.openFirst(ctx, addresses)
+	first, err := find(ctx)
 	if err != nil {
 		return err
 	}
@@ -168,9 +160,9 @@ func (l *link) open(ctx context.Context) error {
 }
 
 // openFirst connects to the first address that answers.
-func (l *link) openFirst(ctx context.Context, addresses []string) (*server, error) {
+func (l *link) openFirst(ctx context.Context) (*server, error) {
 	var failures []error
-	for _, addr := range addresses {
+	for _, addr := range l.settings.addresses {
 		s, err := l.openReceiving(ctx, addr)
 		if err == nil {
 			return s, nil
@@ -182,20 +174,29 @@ func (l *link) openFirst(ctx context.Context, addresses []string) (*server, erro
 
 // openReceiving makes the receiving connection of a server.
 func (l *link) openReceiving(ctx context.Context, addr string) (*server, error) {
+	conn, info, err := l.greet(ctx, addr, l.settings.credentials)
+	if err != nil {
+		return nil, err
+	}
+	return &server{addr: addr, info: info, receiving: conn}, nil
+}
+
+// greet makes a connection that is read from.
+func (l *link) greet(ctx context.Context, addr string, as credentials) (*subscriber, serverInfo, error) {
 	c, err := l.dial(ctx, addr)
 	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, serverInfo{}, fmt.Errorf("connect: %w", err)
 	}
-	s := &server{addr: addr}
-	s.receiving = newSubscriber(c, func(message []byte) bool { return l.receive(l, message) })
-	l.running.Go(s.receiving.run)
+	s := newSubscriber(c, func(message []byte) bool { return l.receive(l, message) })
+	l.running.Go(s.run)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if s.info, err = s.receiving.greet(ctx, l.settings.credentials); err != nil {
+	info, err := s.greet(ctx, as)
+	if err != nil {
 		_ = c.Close()
-		return nil, fmt.Errorf("connect to %s: %w", addr, err)
+		return nil, serverInfo{}, fmt.Errorf("connect to %s: %w", addr, err)
 	}
-	return s, nil
+	return s, info, nil
 }
 
 // openCluster finds the masters of all lanes' slots.
@@ -277,7 +278,7 @@ func (l *link) options() rueidis.ClientOption {
 			if err != nil {
 				return nil, err
 			}
-			return newCheckedConn(c), nil
+			return newCheckedConn(c, l.ended), nil
 		},
 		Dialer:              net.Dialer{Timeout: dialTimeout, KeepAlive: -1},
 		ConnWriteTimeout:    time.Minute, // every command has a deadline
@@ -295,43 +296,17 @@ func (l *link) options() rueidis.ClientOption {
 	}
 }
 
-// askSentinel returns the address of the master, which is watched from then on.
-func (l *link) askSentinel() (string, error) {
-	o := l.options()
-	o.InitAddress = slices.Clone(l.settings.addresses)
-	o.ConnWriteTimeout = commandTimeout
-	o.Sentinel = rueidis.SentinelOption{
-		MasterSet:               l.settings.masterSet,
-		Username:                l.settings.sentinel.username,
-		Password:                l.settings.sentinel.password,
-		ClientName:              clientName,
-		Dialer:                  o.Dialer,
-		TopologyRefreshInterval: sentinelGap, // besides its messages, one of which may be missed
-	}
-	client, err := rueidis.NewClient(o)
-	if err != nil {
-		return "", err
-	}
-	l.sentinel = client
-	return l.master(), nil
-}
-
-// master returns the master's address as Sentinel has it at present.
-func (l *link) master() string {
-	for addr := range l.sentinel.Nodes() {
-		return addr
-	}
-	return ""
-}
-
 // watch ends the link when a server is gone, or no master any more.
-func (l *link) watch() {
+func (l *link) watch(ctx context.Context) {
 	for _, s := range l.servers {
-		l.running.Go(func() { l.watchServer(s) })
+		l.running.Go(func() { l.watchServer(ctx, s) })
+	}
+	if l.sentinel != nil {
+		l.running.Go(func() { l.watchSentinel(ctx, l.servers[0].addr) })
 	}
 }
 
-func (l *link) watchServer(s *server) {
+func (l *link) watchServer(ctx context.Context, s *server) {
 	tick := time.NewTicker(probeGap)
 	defer tick.Stop()
 	for {
@@ -343,13 +318,8 @@ func (l *link) watchServer(s *server) {
 			return
 		case <-tick.C:
 		}
-		//nolint:usetesting // no test
-		if err := s.receiving.check(context.Background()); err != nil {
+		if err := s.receiving.check(ctx); err != nil {
 			l.fail(fmt.Errorf("%s: %w", s.addr, err))
-			return
-		}
-		if l.sentinel != nil && l.master() != s.addr {
-			l.fail(fmt.Errorf("Sentinel has made another server than %s the master", s.addr))
 			return
 		}
 	}

@@ -39,34 +39,109 @@ func newRespReader(from io.Reader, size int) respReader {
 	return respReader{r: bufio.NewReaderSize(from, max(size, maxLine))}
 }
 
-// Beginnings of pushed messages, up to and with the kind.
-var (
-	messagePush  = []byte(">3\r\n$7\r\nmessage\r\n")
-	smessagePush = []byte(">3\r\n$8\r\nsmessage\r\n")
+// push is what comes without being asked for, and confirmations.
+type push struct {
+	kind    pushKind
+	message []byte // of a published message; never nil then
+}
+
+type pushKind uint8
+
+const (
+	noPush pushKind = iota // an answer
+	otherPush
+	messagePush
+	subscribed
+	unsubscribed
+	ssubscribed
+	sunsubscribed
 )
 
-// next returns a message that was published, or any other value.
-func (r respReader) next() (message []byte, other value, err error) {
+// pushKinds has the names that matter. Other pushes are skipped: servers may tell
+// more than they are asked.
+var pushKinds = map[string]pushKind{
+	"message": messagePush, "smessage": messagePush,
+	"subscribe": subscribed, "unsubscribe": unsubscribed,
+	"ssubscribe": ssubscribed, "sunsubscribe": sunsubscribed,
+}
+
+// next returns a push or an answer.
+func (r respReader) next() (push, value, error) {
 	first, err := r.r.Peek(1)
 	if err != nil {
-		return nil, value{}, err
+		return push{}, value{}, err
 	}
 	if first[0] != '>' {
-		other, err = r.any()
-		return nil, other, err
+		v, err := r.any()
+		return push{}, v, err
 	}
-	ahead, err := r.r.Peek(len(smessagePush)) // no push is shorter
+	p, err := r.push()
+	return p, value{}, err
+}
+
+// push reads a push. Those that matter have three parts: two strings, and a third
+// one or a number.
+func (r respReader) push() (push, error) {
+	elements, err := r.header('>', maxElements)
 	if err != nil {
-		return nil, value{}, err
+		return push{}, err
 	}
-	if bytes.HasPrefix(ahead, messagePush) {
-		return r.message(len(messagePush))
+	if elements == 0 {
+		return push{}, fmt.Errorf("%w: an empty push", errProtocol)
 	}
-	if bytes.HasPrefix(ahead, smessagePush) {
-		return r.message(len(smessagePush))
+	kind, err := r.pushKind()
+	switch {
+	case err != nil:
+		return push{}, err
+	case kind == otherPush:
+		return push{kind: kind}, r.skip(elements - 1)
+	case elements != 3:
+		return push{}, fmt.Errorf("%w: a push of %d parts", errProtocol, elements)
 	}
-	other, err = r.any()
-	return nil, other, err
+	name, err := r.header('$', maxText)
+	if err != nil {
+		return push{}, err
+	}
+	if _, err := r.r.Discard(name + 2); err != nil {
+		return push{}, err
+	}
+	if kind != messagePush {
+		_, err := r.line() // how many subscriptions there are now
+		return push{kind: kind}, err
+	}
+	size, err := r.header('$', maxMessage)
+	if err != nil {
+		return push{}, err
+	}
+	message, err := r.bytes(size)
+	return push{kind, message}, err
+}
+
+func (r respReader) pushKind() (pushKind, error) {
+	length, err := r.header('$', maxLine-2)
+	if err != nil {
+		return noPush, err
+	}
+	name, err := r.r.Peek(length)
+	if err != nil {
+		return noPush, err
+	}
+	kind, known := pushKinds[string(name)]
+	if !known {
+		kind = otherPush
+	}
+	_, err = r.r.Discard(length + 2)
+	return kind, err
+}
+
+func (r respReader) skip(values int) error {
+	budget := maxElements
+	for range values {
+		if _, err := r.value(maxDepth, &budget); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // any reads a value of whichever kind.
@@ -75,43 +150,25 @@ func (r respReader) any() (value, error) {
 	return r.value(maxDepth, &budget)
 }
 
-// message reads name and contents of a message; the name is not needed.
-func (r respReader) message(begun int) ([]byte, value, error) {
-	if _, err := r.r.Discard(begun); err != nil {
-		return nil, value{}, err
-	}
-	length, err := r.header('$', maxText)
-	if err != nil {
-		return nil, value{}, err
-	}
-	if _, err := r.r.Discard(length + 2); err != nil {
-		return nil, value{}, err
-	}
-	if length, err = r.header('$', maxMessage); err != nil {
-		return nil, value{}, err
-	}
-	message, err := r.bytes(length)
-	return message, value{}, err
-}
-
 // bytes reads a string of known length and the line's end after it.
 func (r respReader) bytes(length int) ([]byte, error) {
 	text := make([]byte, length)
 	if _, err := io.ReadFull(r.r, text); err != nil {
 		return nil, err
 	}
-	var end [2]byte
-	if _, err := io.ReadFull(r.r, end[:]); err != nil {
+	end, err := r.r.Peek(2)
+	if err != nil {
 		return nil, err
 	}
-	if string(end[:]) != "\r\n" {
+	if string(end) != "\r\n" {
 		return nil, fmt.Errorf("%w: a string is longer than it says", errProtocol)
 	}
 	if r.raw != nil {
 		r.raw.Write(text)
-		r.raw.Write(end[:])
+		r.raw.Write(end)
 	}
-	return text, nil
+	_, err = r.r.Discard(2)
+	return text, err
 }
 
 // header reads a line that has to be of one kind, with a length.
@@ -202,6 +259,7 @@ func (r respReader) elements(v value, count []byte, depth int, budget *int) (val
 	if v.kind == '%' {
 		n *= 2
 	}
+	v.elements = make([]value, 0, min(n, 64))
 	for range n {
 		e, err := r.value(depth-1, budget)
 		if err != nil {

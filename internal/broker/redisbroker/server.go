@@ -67,14 +67,14 @@ func (c credentials) hello() []byte {
 func (s *subscriber) greet(ctx context.Context, c credentials) (serverInfo, error) {
 	answer, err := s.ask(ctx, c.hello())
 	if err != nil && strings.Contains(err.Error(), "unknown command") {
-		return serverInfo{}, fmt.Errorf("Redis 6 or newer is needed: %w", err)
+		return serverInfo{}, fmt.Errorf("the server is older than Redis 6: %w", err)
 	}
 	if err != nil {
 		return serverInfo{}, err
 	}
 	info := infoOf(answer)
 	if answer.get("proto") != "3" {
-		return info, errors.New("the server does not speak RESP3: Redis 6 or newer is needed")
+		return info, errors.New("the server does not speak RESP3, as Redis does from version 6 on")
 	}
 	return info, nil
 }

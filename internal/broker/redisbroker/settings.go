@@ -37,7 +37,7 @@ func newSettings(o Options) (*settings, error) {
 		return nil, errURL
 	}
 	if !validPrefix(o.Prefix) {
-		return nil, errors.New("redis: the prefix has to be 1 to 100 letters, digits and -_.:")
+		return nil, errors.New("redis: the prefix has to be 1 to 100 characters of a-z, A-Z, 0-9, -_.: alone")
 	}
 	query := u.Query()
 	s := &settings{

@@ -29,10 +29,10 @@ type subscriber struct {
 
 // expectation is what the server is going to send because of what was sent to it.
 type expectation struct {
-	confirm string     // the kind of pushes that confirm; empty: one value
-	left    int        // how many of them
-	done    chan error // gets one value; has room for it
-	answer  value      // set before done, if there is no error
+	kind   pushKind   // of confirmations; noPush: an answer
+	left   int        // how many of them
+	done   chan error // gets one value; has room for it
+	answer value      // set before done, if there is no error
 }
 
 func newSubscriber(c net.Conn, receive func([]byte) bool) *subscriber {
@@ -75,41 +75,34 @@ var errLinkEnded = errors.New("the link has ended")
 
 func (s *subscriber) read() error {
 	for {
-		message, other, err := s.values.next()
+		p, answer, err := s.values.next()
 		if err != nil {
 			return fmt.Errorf("receive: %w", err)
 		}
-		if message == nil {
-			if err := s.answered(other); err != nil {
+		switch p.kind {
+		case otherPush:
+		case messagePush:
+			if !s.receive(p.message) {
+				return errLinkEnded
+			}
+		default:
+			if err := s.answered(p.kind, answer); err != nil {
 				return err
 			}
-			continue
-		}
-		if !s.receive(message) {
-			return errLinkEnded
 		}
 	}
 }
 
-// answered matches what came with what is expected.
-func (s *subscriber) answered(v value) error {
+// answered matches an answer or a confirmation with what is expected.
+func (s *subscriber) answered(kind pushKind, answer value) error {
+	if answer.kind == '-' || answer.kind == '!' {
+		return fmt.Errorf("refused: %s", answer.text)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v.kind == '-' || v.kind == '!' {
-		return fmt.Errorf("refused: %s", v.text)
-	}
-	kind := ""
-	if v.kind == '>' {
-		if len(v.elements) == 0 {
-			return fmt.Errorf("%w: an empty push", errProtocol)
-		}
-		if kind = v.elements[0].text; !confirms(kind) {
-			return nil // nothing of ours: servers may tell more than they are asked
-		}
-	}
-	if len(s.expected) == 0 || s.expected[0].confirm != kind {
-		if kind == "unsubscribe" || kind == "sunsubscribe" {
-			return errors.New("the server has ended a subscription: its slot has moved, or the user's rights have changed")
+	if len(s.expected) == 0 || s.expected[0].kind != kind {
+		if kind == unsubscribed || kind == sunsubscribed {
+			return errors.New("the server has ended a subscription, as its slot has moved")
 		}
 		return fmt.Errorf("%w: an answer to nothing", errProtocol)
 	}
@@ -118,17 +111,9 @@ func (s *subscriber) answered(v value) error {
 		return nil
 	}
 	s.expected = s.expected[1:]
-	e.answer = v
+	e.answer = answer
 	e.done <- nil
 	return nil
-}
-
-func confirms(kind string) bool {
-	switch kind {
-	case "subscribe", "unsubscribe", "ssubscribe", "sunsubscribe":
-		return true
-	}
-	return false
 }
 
 // send sends commands and returns when they are written. What they will be answered
