@@ -125,6 +125,7 @@ func build(ctx context.Context, o Options) (_ *daemon, err error) {
 	if d.webhooks, err = webhook.New(d.webhookOptions(trust)); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
+	d.webhooks.RestoreEdges()
 	if err := d.makeHistory(); err != nil {
 		return nil, err
 	}

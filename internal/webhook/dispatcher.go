@@ -36,6 +36,13 @@ type Options struct {
 	Transport http.RoundTripper // instead of the guarded one, which Allow, Resolver and Trust are for
 	Journal   Journal           // nil: nothing outlives the process
 	Attempts  AttemptLog        // is told of each attempt; nil: nobody is
+
+	// OnTold is called when receivers are about to be told that an edge is on or off:
+	// after the delay, and not of what nobody selects; nil: nobody wants to know. Calls
+	// are made one at a time, in the order of the edges, with the lock of the delay held,
+	// some of them from within Emit and RestoreEdges. It must not block, nor call
+	// the dispatcher, nor wait for a lock that is held during a call of the dispatcher.
+	OnTold func(e hub.Edge, on bool)
 }
 
 func (o Options) withDefaults() Options {
@@ -84,7 +91,8 @@ var _ hub.NoticeSink = (*Dispatcher)(nil)
 
 // New returns a dispatcher for the endpoints of all apps. It fails if one of
 // those now in the registry has an unusable URL, or if its metrics are
-// registered already.
+// registered already. With a journal, RestoreEdges or ForgetAllTold is to be
+// called before edges come.
 func New(o Options) (*Dispatcher, error) {
 	o = o.withDefaults()
 	d := &Dispatcher{
@@ -99,10 +107,10 @@ func New(o Options) (*Dispatcher, error) {
 		lanes:   make(map[laneKey]*lane),
 	}
 	d.grace = newGrace(o.GraceDelay, o.MaxHeld, d.metrics, d.forward)
+	d.grace.told = o.OnTold
 	if err := d.openRegistered(); err != nil {
 		return nil, err
 	}
-	d.restoreEdges()
 	if o.Metrics != nil {
 		if err := d.metrics.register(o.Metrics); err != nil {
 			return nil, fmt.Errorf("register webhook metrics: %w", err)

@@ -34,7 +34,10 @@
 // starts one per attempt in flight (at most 32, and 256 of all lanes). Nothing
 // else runs, and Run returns after the last of them.
 //
-// Lock order: grace.mu, Dispatcher.mu, those of the journal, intake.mu. slots.mu is taken with no other
+// Nodes of a cluster share the telling: see [Options.OnTold], Withdraw, RestoreEdges
+// and ForgetAllTold.
+//
+// Lock order: grace.mu, what Options.OnTold locks, Dispatcher.mu, those of the journal, intake.mu. slots.mu is taken with no other
 // lock held and none is taken under it. The hub calls Emit with a
 // shard's lock held, so nothing under these locks blocks, logs or calls back.
 package webhook

@@ -1,8 +1,6 @@
 package webhook
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
@@ -20,8 +18,14 @@ type Journal interface {
 	// from any goroutine and does not wait for a disk.
 	Record(r Record, hand func(seq int64))
 	// Told returns what earlier processes have told to be on, and nothing has told
-	// to be off since. To be called once, before the first Record.
+	// to be off since. To be called once at most, before the first Record of an edge;
+	// nothing is left of it after ForgetAll.
 	Told() []hub.Edge
+	// Forget takes an edge as off, without a notice. It does not wait for a disk.
+	Forget(e hub.Edge)
+	// ForgetAll takes every edge as off that was recorded or told before. It does not
+	// wait for a disk.
+	ForgetAll()
 }
 
 // DurableQueue is the queue of a [Journal].
@@ -116,40 +120,4 @@ func (l *lane) reseal(p *Payload) {
 	s := l.settings.Load()
 	fresh := p.resealed(l.signer(s.app, s.SigningKey), time.Now())
 	p.Key, p.Signature, p.TimeMS, p.Body = fresh.Key, fresh.Signature, fresh.TimeMS, fresh.Body
-}
-
-// restoreEdges takes everything that earlier processes have told to be on as
-// going off now: all connections have ended. Those that return within the delay
-// cancel that, so that edges alternate over restarts too. Members leave before
-// their channels (§8.4).
-func (d *Dispatcher) restoreEdges() {
-	if d.options.Journal == nil {
-		return
-	}
-	told := d.options.Journal.Told()
-	slices.SortStableFunc(told, func(a, b hub.Edge) int { return cmp.Compare(rank(a), rank(b)) })
-	for _, e := range told {
-		if n := fallOf(e, d.appOf(e.App)); d.routesOf(n.App).want(n) {
-			d.grace.fall(n)
-		} else {
-			d.forward(n) // nobody wants to know any more
-		}
-	}
-}
-
-func rank(e hub.Edge) int {
-	if e.Member {
-		return 0
-	}
-	return 1
-}
-
-// appOf returns an app by its id; one without endpoints if it is no longer there.
-func (d *Dispatcher) appOf(id apps.ID) *apps.App {
-	if d.options.Registry != nil {
-		if app := d.options.Registry.ByID(id); app != nil {
-			return app
-		}
-	}
-	return &apps.App{ID: id}
 }

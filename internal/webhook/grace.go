@@ -20,7 +20,8 @@ type grace struct {
 	delay   time.Duration // 0: holds nothing
 	limit   int
 	metrics *metrics
-	forward func(hub.Notice) // called under mu, so that no later edge overtakes
+	forward func(hub.Notice)     // called under mu, so that no later edge overtakes
+	told    func(hub.Edge, bool) // called under mu before an edge leaves; nil: nobody
 
 	mu             sync.Mutex
 	closed         bool
@@ -60,7 +61,7 @@ func newGrace(delay time.Duration, limit int, m *metrics, forward func(hub.Notic
 // rise takes a rising edge and reports whether it is settled: either it cancels
 // a held falling edge, or it came too late.
 func (g *grace) rise(n hub.Notice) bool {
-	if g.delay == 0 {
+	if g.delay == 0 && g.told == nil {
 		return false
 	}
 	g.mu.Lock()
@@ -69,28 +70,54 @@ func (g *grace) rise(n hub.Notice) bool {
 		g.metrics.drop(n.App.ID, DropClosed, 1)
 		return true
 	}
-	h := g.held[edgeOf(n)]
-	if h == nil {
-		return false
+	edge := edgeOf(n)
+	if h := g.held[edge]; h != nil {
+		g.removeLocked(h)
+		return true
 	}
-	g.removeLocked(h)
-	return true
+	g.tellLocked(edge, true)
+	return false
+}
+
+func (g *grace) tellLocked(e hub.Edge, on bool) {
+	if g.told != nil {
+		g.told(e, on)
+	}
 }
 
 // fall takes a falling edge and reports whether it is the only one held, so that
 // a timer must be set. If too many are held, the oldest leaves early: that keeps
 // the order, which letting the new one skip the delay would not.
 func (g *grace) fall(n hub.Notice) (first bool) {
-	if g.delay == 0 {
+	if g.delay == 0 && g.told == nil {
 		g.forward(n)
 		return false
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.fallLocked(n)
+}
+
+// restore takes a falling edge of something that an earlier process has told to
+// be on.
+func (g *grace) restore(n hub.Notice) (first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.tellLocked(edgeOf(n), true)
+	}
+	return g.fallLocked(n)
+}
+
+func (g *grace) fallLocked(n hub.Notice) (first bool) {
 	key := edgeOf(n)
 	switch {
 	case g.closed:
 		g.metrics.drop(n.App.ID, DropClosed, 1)
+		return false
+	case g.delay == 0:
+		g.tellLocked(key, false)
+		g.forward(n)
 		return false
 	case g.held[key] != nil:
 		return false // told already
@@ -130,17 +157,49 @@ func (g *grace) releaseSome(now time.Time) (wait time.Duration, more bool) {
 func (g *grace) flush() {
 	g.mu.Lock()
 	g.closed = true
-	h := g.oldest
+	first := g.oldest
 	g.oldest, g.newest, g.held = nil, nil, nil
 	g.metrics.held.Set(0)
+	for h := first; g.told != nil && h != nil; h = h.next {
+		g.told(h.edge, false)
+	}
 	g.mu.Unlock()
-	for ; h != nil; h = h.next {
+	for h := first; h != nil; h = h.next {
 		g.forward(h.notice())
 	}
 }
 
+// withdraw drops those edges held at the time of the call for which moved returns
+// true.
+func (g *grace) withdraw(moved func(hub.Edge) bool) {
+	g.mu.Lock()
+	h := g.oldest
+	g.mu.Unlock()
+	for h != nil {
+		h = g.withdrawSome(h, moved)
+	}
+}
+
+// withdrawSome goes through a part of the list, from h on, and returns where to go
+// on. What leaves the list meanwhile still leads on: its next is what came after it.
+func (g *grace) withdrawSome(h *heldNotice, moved func(hub.Edge) bool) *heldNotice {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for range releaseChunk {
+		if h == nil {
+			break
+		}
+		if g.held[h.edge] == h && moved(h.edge) {
+			g.removeLocked(h)
+		}
+		h = h.next
+	}
+	return h
+}
+
 func (g *grace) letGoLocked(h *heldNotice) {
 	g.removeLocked(h)
+	g.tellLocked(h.edge, false)
 	g.forward(h.notice())
 }
 

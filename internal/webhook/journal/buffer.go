@@ -13,6 +13,7 @@ const overhead = 128
 // buffer holds changes in the order in which they were made, by kind.
 type buffer struct {
 	endpoints []*endpoint // new ones
+	forget    bool        // everything that was told to be on before edges
 	edges     []edgeChange
 	events    []eventOf
 	payloads  []payloadChange
@@ -108,6 +109,36 @@ func (j *Journal) keepLocked(r webhook.Record, seq int64) {
 		size += len(e.JSON) + overhead
 	}
 	j.addedLocked(size, true)
+}
+
+// Forget implements [webhook.Journal]. One that is lost in a crash costs at most a
+// second telling that the edge is off.
+func (j *Journal) Forget(e hub.Edge) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.roomLocked() {
+		j.metrics.skipped.Inc()
+		return
+	}
+	j.next.edges = append(j.next.edges, edgeChange{edge: e})
+	j.addedLocked(len(e.Channel)+len(e.UserID), false)
+}
+
+// ForgetAll implements [webhook.Journal].
+func (j *Journal) ForgetAll() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.told = nil
+	if j.closed {
+		return
+	}
+	j.next.forgetAll()
+	j.addedLocked(0, true)
+}
+
+func (b *buffer) forgetAll() {
+	clear(b.edges)
+	b.edges, b.forget = b.edges[:0], true
 }
 
 // roomLocked reports whether the buffer takes more. It is full only while the

@@ -85,6 +85,11 @@ func (b *buffer) lastEdges() map[hub.Edge]bool {
 }
 
 func (w *writer) writeEdges() error {
+	if w.held.forget {
+		if err := w.text.toldNothing.run(); err != nil {
+			return err
+		}
+	}
 	for edge, on := range w.held.lastEdges() {
 		s := w.text.toldOff
 		if on {

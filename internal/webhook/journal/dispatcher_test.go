@@ -108,6 +108,8 @@ type node struct {
 type nodeOptions struct {
 	path     string
 	grace    time.Duration
+	joins    bool // other nodes know what was told
+	onTold   func(hub.Edge, bool)
 	endpoint func(*apps.Endpoint)
 	log      *testkit.LogCapture
 }
@@ -129,7 +131,7 @@ func startNode(t *testing.T, r *receiver, o nodeOptions) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := webhook.Options{Registry: registry, GraceDelay: o.grace, Transport: r}
+	options := webhook.Options{Registry: registry, GraceDelay: o.grace, Transport: r, OnTold: o.onTold}
 	n := &node{t: t, path: o.path, app: &app, ran: make(chan error, 1)}
 	if o.log != nil {
 		options.Log = o.log.Logger()
@@ -138,6 +140,11 @@ func startNode(t *testing.T, r *receiver, o nodeOptions) *node {
 	options.Journal, options.Attempts = n.j, n.j
 	if n.d, err = webhook.New(options); err != nil {
 		t.Fatal(err)
+	}
+	if o.joins {
+		n.d.ForgetAllTold()
+	} else {
+		n.d.RestoreEdges()
 	}
 	go func() { n.ran <- n.d.Run(context.Background()) }() //nolint:usetesting // Close ends it
 	t.Cleanup(func() { n.stop(0) })
@@ -227,6 +234,57 @@ func TestEdgesAlternateOverKills(t *testing.T) {
 		"channel_occupied new", "channel_vacated left", "channel_vacated presence-c", "channel_vacated stays-away",
 		"member_removed presence-c u",
 	})
+}
+
+// Who shares the telling with other nodes hears what an earlier process had told to
+// be on, and when that is told to be off. Nothing else of it is told.
+func TestRestoredEdgesAreToldOf(t *testing.T) {
+	const grace = 50 * time.Millisecond
+	r := &receiver{}
+	n := startNode(t, r, nodeOptions{path: file(t), grace: grace})
+	n.emit(hub.ChannelOccupied, "returns")
+	n.emit(hub.ChannelOccupied, "stays-away")
+	flush(t, n.j)
+	path := n.killed()
+	n.stop(0)
+	var mu sync.Mutex
+	var told []string
+	after := &receiver{}
+	n = startNode(t, after, nodeOptions{path: path, grace: grace, onTold: func(e hub.Edge, on bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, fmt.Sprint(e.Channel, " ", on))
+	}})
+	n.emit(hub.ChannelOccupied, "returns")
+	testkit.WaitFor(t, func() bool { return slices.Contains(after.events(), "channel_vacated stays-away") }, "the vacated one")
+	mu.Lock()
+	defer mu.Unlock()
+	slices.Sort(told)
+	want(t, "told", told, []string{"returns true", "stays-away false", "stays-away true"})
+}
+
+// Where other nodes know what was told, an earlier process of this one has no say.
+func TestJoiningForgetsWhatWasTold(t *testing.T) {
+	r := &receiver{}
+	n := startNode(t, r, nodeOptions{path: file(t)})
+	n.emit(hub.ChannelOccupied, "old")
+	r.await(t, "channel_occupied old")
+	flush(t, n.j)
+	path := n.killed()
+	n.stop(0)
+	after := &receiver{}
+	n = startNode(t, after, nodeOptions{path: path, joins: true})
+	n.emit(hub.ChannelOccupied, "old")
+	n.emit(hub.ChannelOccupied, "new")
+	n.emit(hub.ChannelOccupied, "elsewhere")
+	after.awaitSorted(t, "channel_occupied elsewhere", "channel_occupied new", "channel_occupied old")
+	n.d.ForgetTold(hub.Edge{App: "1", Channel: "elsewhere"})
+	flush(t, n.j)
+	path = n.killed()
+	n.stop(0)
+	want(t, "requests", len(after.requests()), 3)
+	j := open(t, path, Options{})
+	want(t, "told", j.Told(), []hub.Edge{edgeOf("new"), edgeOf("old")})
 }
 
 // An endpoint that nobody selects edges for any more has them forgotten.

@@ -63,6 +63,39 @@ func (d disk) exec(text string) {
 	}
 }
 
+// What is forgotten while the disk is full stays forgotten, and what is told after
+// that stays told.
+func TestForgettingOnAFullDisk(t *testing.T) {
+	path := file(t)
+	j := open(t, path, Options{})
+	on := func(channel string) {
+		j.Record(webhook.Record{Edge: edgeOf(channel), Change: webhook.GoesOn}, func(int64) {})
+	}
+	on("a")
+	on("b")
+	flush(t, j)
+	d := diskOf(t, path)
+	d.fill()
+	l := lane(t, j, hookURL)
+	l.put(3)
+	testkit.WaitFor(t, func() bool { return len(j.Faults()) == 1 }, "the fault to show")
+	on("c")
+	j.ForgetAll()
+	on("b")
+	l.put(1)
+	testkit.WaitFor(t, func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.next.count == 0
+	}, "the writer to try once more")
+	on("d")
+	d.clear()
+	testkit.WaitFor(t, func() bool { return len(j.Faults()) == 0 }, "writing to go on")
+	flush(t, j)
+	j = open(t, crash(t, path), Options{})
+	want(t, "told", j.Told(), []hub.Edge{edgeOf("b"), edgeOf("d")})
+}
+
 func TestFullDisk(t *testing.T) {
 	path := file(t)
 	log := &testkit.LogCapture{}

@@ -94,6 +94,17 @@ func TestCrashesLeaveAStateThatWas(t *testing.T) {
 				j.Record(r, func(s int64) { lastSeq = s })
 				changed()
 			},
+			"forget": func(rt *rapid.T) {
+				e := edgeOf(fmt.Sprint("c", rapid.IntRange(0, 2).Draw(rt, "which")))
+				m.told = slices.DeleteFunc(m.told, func(told hub.Edge) bool { return told == e })
+				j.Forget(e)
+				changed()
+			},
+			"forget all": func(*rapid.T) {
+				m.told = nil
+				j.ForgetAll()
+				changed()
+			},
 			"seal": func(*rapid.T) {
 				if len(m.unsealed) == 0 {
 					return

@@ -147,6 +147,37 @@ func TestEdgesAreRemembered(t *testing.T) {
 	})
 }
 
+func TestForgottenEdges(t *testing.T) {
+	path := file(t)
+	j := open(t, path, Options{})
+	on := func(j *Journal, channel string) {
+		j.Record(webhook.Record{Edge: edgeOf(channel), Change: webhook.GoesOn}, func(int64) {})
+	}
+	for _, channel := range []string{"a", "b", "c"} {
+		on(j, channel)
+	}
+	flush(t, j)
+	j.Forget(edgeOf("b"))
+	on(j, "d")
+	j.Forget(edgeOf("d"))
+	j.Forget(edgeOf("never told"))
+	flush(t, j)
+	again := open(t, crash(t, path), Options{})
+	want(t, "told after single ones", again.Told(), []hub.Edge{edgeOf("a"), edgeOf("c")})
+	on(j, "e")
+	j.ForgetAll()
+	on(j, "f")
+	restarted(t, path, j, func(t *testing.T, j *Journal) {
+		t.Helper()
+		want(t, "told after all of it", j.Told(), []hub.Edge{edgeOf("f")})
+	})
+	restarted(t, path, open(t, path, Options{}), func(t *testing.T, j *Journal) {
+		t.Helper()
+		j.ForgetAll()
+		want(t, "told by earlier processes", j.Told(), []hub.Edge(nil))
+	})
+}
+
 func record(j *Journal, l *laneOf, text string) (seq int64) {
 	j.Record(webhook.Record{Events: []webhook.RecordedEvent{{Queue: l.queue, Channel: 7, JSON: []byte(text)}}},
 		func(s int64) { seq = s })

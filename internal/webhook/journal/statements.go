@@ -11,7 +11,8 @@ import (
 type statements struct {
 	all []*sql.Stmt
 
-	newEndpoint, toldOn, toldOff       statement
+	newEndpoint                        statement
+	toldOn, toldOff, toldNothing       statement
 	newEvents, oldEvents, sealed       statement
 	died, resealed, revived            statement
 	newPayloads, oldPayloads, attempts bulk
@@ -48,6 +49,7 @@ func (s *statements) prepare(conn *sql.Conn) error {
 	s.newEndpoint = one(`INSERT INTO endpoints (id, app, url, nth, label) VALUES (?, ?, ?, ?, ?)`)
 	s.toldOn = one(`INSERT OR IGNORE INTO told (app, channel, member, user_id) VALUES (?, ?, ?, ?)`)
 	s.toldOff = one(`DELETE FROM told WHERE app = ? AND channel = ? AND member = ? AND user_id = ?`)
+	s.toldNothing = one(`DELETE FROM told`)
 	s.newEvents = one(`INSERT INTO unsealed (endpoint, last, events) VALUES (?, ?, ?)`)
 	s.oldEvents = one(`DELETE FROM unsealed WHERE endpoint = ? AND last <= ?`)
 	s.sealed = one(`UPDATE endpoints SET sealed = ? WHERE id = ?`)

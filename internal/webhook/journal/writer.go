@@ -137,6 +137,9 @@ func (w *writer) takeMore() []*command {
 
 func (b *buffer) append(more buffer) {
 	b.endpoints = append(b.endpoints, more.endpoints...)
+	if more.forget {
+		b.forgetAll()
+	}
 	b.edges = append(b.edges, more.edges...)
 	b.events = append(b.events, more.events...)
 	b.payloads = append(b.payloads, more.payloads...)
@@ -272,6 +275,10 @@ func (j *Journal) addDead(letters, bytes int64) {
 // state of everything, and only so many dead letters and attempts.
 func (w *writer) compact() {
 	b := buffer{endpoints: w.held.endpoints, count: len(w.held.endpoints)}
+	if w.held.forget {
+		b.forgetAll()
+		b.grown(0)
+	}
 	for edge, on := range w.held.lastEdges() {
 		b.edges = append(b.edges, edgeChange{edge, on})
 		b.grown(len(edge.Channel) + len(edge.UserID))
