@@ -28,6 +28,7 @@ type Config struct {
 	Limits                    Limits         `mapstructure:"limits"`
 	Webhooks                  Webhooks       `mapstructure:"webhooks"`
 	History                   History        `mapstructure:"history"`
+	Cluster                   Cluster        `mapstructure:"cluster"`
 	Apps                      []App          `mapstructure:"apps"`
 
 	ignoredVariables []string // for Warnings
@@ -167,5 +168,12 @@ func Defaults() *Config {
 			KeepAttempts: 24 * time.Hour,
 		},
 		History: History{BufferBytes: 32 << 20},
+		Cluster: Cluster{
+			Prefix:       "pipesocket",
+			Lease:        6 * time.Second,
+			ReplayEvents: 65_536,
+			ReplayBytes:  16 << 20,
+			ReplayAge:    time.Minute,
+		},
 	}
 }

@@ -100,8 +100,15 @@ func TestExampleFiles(t *testing.T) {
 		"pipesocketd.json": func(c *Config) bool { return c.Apps[0].ClientEvents && len(c.Apps[0].Webhooks) == 1 },
 		"pipesocketd.yaml": func(c *Config) bool { return c.Apps[0].MaxConnections == 50000 },
 		"tls.yaml":         func(c *Config) bool { return c.TLS.Enabled() && c.Apps[0].TLSOnly },
+		"cluster-redis.yaml": func(c *Config) bool {
+			return c.Cluster.Label() == "redis://10.0.0.10:6379" && c.Apps[0].MaxConnections == 50000
+		},
+		"cluster-nats.yaml":     func(c *Config) bool { return strings.Count(c.Cluster.Label(), "tls://") == 3 },
+		"cluster-embedded.yaml": func(c *Config) bool { return c.Cluster.Embedded() && len(c.Cluster.SeedAddresses()) == 3 },
 	}
-	fromEnvironment := []string{"pipesocketd.yaml", "tls.yaml"} // their secrets are not in the file
+	fromEnvironment := []string{ // their secrets are not in the file
+		"pipesocketd.yaml", "tls.yaml", "cluster-redis.yaml", "cluster-nats.yaml", "cluster-embedded.yaml",
+	}
 	for _, name := range glob(t, "../../configs/*") {
 		base := strings.TrimPrefix(name, "../../configs/")
 		t.Run(base, func(t *testing.T) {
@@ -115,6 +122,9 @@ func TestExampleFiles(t *testing.T) {
 					t.Error("it loads without its secrets")
 				}
 				options.Environ = environ
+			}
+			if base == "cluster-embedded.yaml" {
+				options.Environ = append(slices.Clone(environ), "PIPESOCKETD_CLUSTER_SECRET=0123456789abcdef0123")
 			}
 			if base == "tls.yaml" {
 				file := withCertificates(t, "testdata/good/everything.yaml")

@@ -37,7 +37,7 @@ func TestLoadEveryKey(t *testing.T) {
 					t.Errorf("%s comes from %q, want %q", l.path, origins[l.path], file)
 				}
 			}
-			c.TLS, c.Webhooks.CAFile = TLS{}, "" // in a directory of its own each time
+			c.TLS, c.Webhooks.CAFile, c.Cluster.TLS = TLS{}, "", ClusterTLS{} // in a directory of its own each time
 			c.Webhooks.ClientCertFile, c.Webhooks.ClientKeyFile = "", ""
 			loaded = append(loaded, c)
 		})

@@ -129,6 +129,8 @@ func (p *printer) value(l leaf) string {
 	switch {
 	case l.key == "apps[].webhooks[].url", l.key == "history.database" && l.value.String() != "":
 		return yamlText(withoutCredentials(l.value.String()))
+	case l.key == "cluster.engine":
+		return yamlText(Cluster{Engine: l.value.String()}.hidden())
 	case l.value.Type() == typeSecret && l.value.String() == exampleSecret && p.above != nil:
 		return exampleSecret
 	default:

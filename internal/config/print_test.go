@@ -29,6 +29,8 @@ func TestPrint(t *testing.T) {
 		`        created: 2026-01-02T00:00:00Z  # ` + file,
 		`      - url: "https://<secret>@example.com/hook?<secret>"  # ` + file,
 		`  token: <secret>  # ` + file,
+		`  engine: embedded  # ` + file,
+		`  secret: <secret>  # ` + file,
 		`          - name: X-Receiver-Token  # ` + file,
 		`            value: <secret>  # ` + file,
 		`    allowed_origins: ["*.example.com", https://localhost:8080]  # ` + file,

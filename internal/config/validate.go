@@ -31,6 +31,8 @@ func (c *Config) validate() faults {
 	checkPair(&across, pemFile{"tls.cert_file", c.TLS.CertFile}, pemFile{"tls.key_file", c.TLS.KeyFile})
 	c.checkOps(&across)
 	c.checkOutgoing(&across)
+	c.checkCluster(&across)
+	c.checkHistoryOfCluster(&across)
 	c.checkApps(&across)
 	found.addUnlessKnown(across)
 	return found

@@ -14,6 +14,9 @@ func (c *Config) Warnings() []string {
 	for _, name := range c.ignoredVariables {
 		found.add("", name, "is an unknown variable and ignored")
 	}
+	if c.Cluster.openToOthers() {
+		found.add("cluster.listen", "", "is open to everybody who reaches it: set cluster.secret, or cluster.tls")
+	}
 	public := !listensOnLoopback(c.Listen)
 	for i := range c.Apps {
 		app, path := &c.Apps[i], index("apps", i)

@@ -36,8 +36,9 @@ func (d *daemon) tryReload() error {
 		return errors.New("no app is configured any more")
 	}
 	// The socket stays where it is, so the new settings are judged by that.
-	// The databases too stay what they were.
+	// The databases and the cluster too stay what they were.
 	next.Listen, next.DataDir, next.History = d.o.Config.Listen, d.o.Config.DataDir, d.o.Config.History
+	next.Cluster = d.o.Config.Cluster
 	if err := next.Validate(); err != nil {
 		return err
 	}
