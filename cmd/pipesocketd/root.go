@@ -21,7 +21,7 @@ func (p *program) rootCommand() *cobra.Command {
 		RunE:          p.runServe,
 	}
 	config.AddFlags(root.Flags())
-	root.AddCommand(p.serveCommand(), p.configCommand(), p.triggerCommand(), p.historyCommand(), p.webhooksCommand(), p.healthcheckCommand(), p.benchCommand(), p.versionCommand())
+	root.AddCommand(p.serveCommand(), p.configCommand(), p.triggerCommand(), p.historyCommand(), p.webhooksCommand(), p.clusterCommand(), p.healthcheckCommand(), p.benchCommand(), p.versionCommand())
 	return root
 }
 

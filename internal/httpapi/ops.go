@@ -35,6 +35,7 @@ const opsIndex = `pipesocketd operations listener
 /ready    it takes connections, or why it does not
 /metrics  Prometheus metrics
 
+/api/cluster   the nodes of the cluster, as this one sees them, for operators
 /api/webhooks  webhooks that wait or were given up, for operators
 `
 

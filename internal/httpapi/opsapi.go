@@ -11,6 +11,10 @@ import (
 type OpsAPIOptions struct {
 	Webhooks WebhookStore // nil: webhooks are not kept, and what asks for them is told so
 	Log      *slog.Logger // nil: nothing is logged
+
+	// Cluster tells of the cluster, as it is at the moment; nil: this node is alone. It
+	// may be called concurrently.
+	Cluster func() ClusterStatus
 }
 
 // mostOpsCalls is how many requests to the operations API are served at the same
@@ -29,6 +33,7 @@ var (
 // opsAPI serves what is below /api/ of the operations listener.
 type opsAPI struct {
 	webhooks WebhookStore
+	cluster  func() ClusterStatus
 	log      *slog.Logger
 	calls    chan struct{} // one for each request that is served; never closed
 }
@@ -37,7 +42,7 @@ type opsAPI struct {
 // used concurrently; at most 8 requests are served at the same time, further ones
 // are refused with 503.
 func NewOpsAPI(o OpsAPIOptions) http.Handler {
-	a := &opsAPI{webhooks: o.Webhooks, log: o.Log, calls: make(chan struct{}, mostOpsCalls)}
+	a := &opsAPI{webhooks: o.Webhooks, cluster: o.Cluster, log: o.Log, calls: make(chan struct{}, mostOpsCalls)}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -47,6 +52,7 @@ func NewOpsAPI(o OpsAPIOptions) http.Handler {
 		method, pattern string
 		ask             func(*http.Request) (any, error)
 	}{
+		{http.MethodGet, "/api/cluster", a.showCluster},
 		{http.MethodGet, "/api/webhooks", a.listWebhooks},
 		{http.MethodGet, "/api/webhooks/{id}", a.showWebhook},
 		{http.MethodPost, "/api/webhooks/replay", a.replayWebhooks},
