@@ -217,6 +217,9 @@ func checkSeed(seed string) string {
 func (c *Config) checkCluster(found *faults) {
 	k := &c.Cluster
 	c.checkClusterEmbedded(found)
+	if k.Enabled() && len(c.Apps) == 0 && !listensOnLoopback(c.Listen) {
+		found.add("apps", "", "is missing: every node of a cluster would make credentials of its own")
+	}
 	if k.TLS.Given() && !k.Embedded() && !slices.Contains(tlsSchemes, engineScheme(k.Engine)) {
 		found.add("cluster.tls", "", "is for embedded and for URLs that begin with rediss:// or tls://")
 		return
