@@ -41,9 +41,10 @@ type Cluster struct {
 
 // ClusterTLS names the files for connections to the engine, or between nodes.
 type ClusterTLS struct {
-	CAFile   string `mapstructure:"ca_file"`
-	CertFile string `mapstructure:"cert_file"`
-	KeyFile  string `mapstructure:"key_file"`
+	CAFile     string `mapstructure:"ca_file"`
+	CertFile   string `mapstructure:"cert_file"`
+	KeyFile    string `mapstructure:"key_file"`
+	ServerName string `mapstructure:"server_name"`
 }
 
 // Enabled reports whether this is one of several nodes.
@@ -118,6 +119,7 @@ func (t ClusterTLS) Authorities() (*x509.CertPool, error) {
 const (
 	engineLimits = "empty, `embedded`, or a URL that begins with `redis://`, `rediss://`, `nats://` or `tls://`; several NATS servers with commas between"
 	nameLimits   = "1 to 32 letters, digits, `_` and `-`"
+	serverLimits = "empty, or the name of a host"
 	nodeLimits   = "empty, or at most 64 letters, digits, `.`, `_` and `-`"
 	seedLimits   = "addresses and names, with `:PORT` or without"
 )
@@ -131,18 +133,12 @@ var (
 )
 
 // engineURLs returns the URLs of an engine that is not embedded. Of NATS servers
-// there may be several; those after the first may lack a scheme, which is the same.
+// there may be several.
 func engineURLs(engine string) []string {
 	if strings.HasPrefix(engine, "redis") { // its user, password or parameters may have commas
 		return []string{engine}
 	}
-	all := strings.Split(engine, ",")
-	for i, raw := range all {
-		if !strings.Contains(raw, "://") {
-			all[i] = engineScheme(engine) + "://" + raw
-		}
-	}
-	return all
+	return strings.Split(engine, ",")
 }
 
 // checkEngine never repeats its value: it may hold a password.
@@ -183,6 +179,13 @@ func checkPrefix(prefix string) string {
 func checkNode(name string) string {
 	if !nodePattern.MatchString(name) {
 		return "must be at most 64 letters, digits, . _ and -, not " + quoted(name)
+	}
+	return ""
+}
+
+func checkServerName(name string) string {
+	if name != "" && !hostNamePattern.MatchString(name) {
+		return "must be the name of a host, not " + quoted(name)
 	}
 	return ""
 }

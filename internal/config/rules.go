@@ -102,6 +102,7 @@ var rules = map[string]rule{
 	"cluster.tls.ca_file":   anything("PEM file with the authorities that the engine has its certificate from, or with `embedded` every node. Empty: those of the system."),
 	"cluster.tls.cert_file": anything("PEM file with the certificate chain of this node, for an engine that asks for one; with `embedded` also what other nodes see. Given with `cluster.tls.key_file` or not at all."),
 	"cluster.tls.key_file":  anything("PEM file with the private key of `cluster.tls.cert_file`."),
+	"cluster.tls.server_name": text("Name that the certificate of the engine has to be for, or with `embedded` that of every node. Empty: the host or address that is connected to.", serverLimits, checkServerName),
 	"cluster.replay_events": number("Events of this node that are remembered, to be sent again after the way to the others was cut.", 1, 1<<24),
 	"cluster.replay_bytes":  number("Memory for them.", 64<<10, mostBytes),
 	"cluster.replay_age":    span("How long they are remembered.", time.Second, time.Hour),
