@@ -53,6 +53,9 @@ func (c Cluster) Enabled() bool { return c.Engine != "" }
 // Embedded reports whether the nodes are joined without another service.
 func (c Cluster) Embedded() bool { return c.Engine == EngineEmbedded }
 
+// Redis reports whether the engine is a Redis or a Valkey.
+func (c Cluster) Redis() bool { return slices.Contains(redisSchemes, engineScheme(c.Engine)) }
+
 // Label returns the engine as it may stand in a log: without user, password,
 // path and query.
 func (c Cluster) Label() string {
@@ -117,7 +120,7 @@ func (t ClusterTLS) Authorities() (*x509.CertPool, error) {
 }
 
 const (
-	engineLimits = "empty, `embedded`, or a URL that begins with `redis://`, `rediss://`, `nats://` or `tls://`; several NATS servers with commas between"
+	engineLimits = "empty, `embedded`, or a URL that begins with `redis://`, `rediss://`, `valkey://`, `valkeys://`, `unix://`, `nats://` or `tls://`; several NATS servers with commas between"
 	nameLimits   = "1 to 32 letters, digits, `_` and `-`"
 	serverLimits = "empty, or the name of a host"
 	nodeLimits   = "empty, or at most 64 letters, digits, `.`, `_` and `-`"
@@ -128,17 +131,18 @@ var (
 	prefixPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 	nodePattern   = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
 
-	engineSchemes = []string{"redis", "rediss", "nats", "tls"}
-	tlsSchemes    = []string{"rediss", "tls"}
+	redisSchemes = []string{"redis", "rediss", "valkey", "valkeys", "unix"}
+	natsSchemes  = []string{"nats", "tls"}
+	tlsSchemes   = []string{"rediss", "valkeys", "tls"}
 )
 
 // engineURLs returns the URLs of an engine that is not embedded. Of NATS servers
 // there may be several.
 func engineURLs(engine string) []string {
-	if strings.HasPrefix(engine, "redis") { // its user, password or parameters may have commas
-		return []string{engine}
+	if slices.Contains(natsSchemes, engineScheme(engine)) {
+		return strings.Split(engine, ",")
 	}
-	return strings.Split(engine, ",")
+	return []string{engine} // its user, password or parameters may have commas
 }
 
 // checkEngine never repeats its value: it may hold a password.
@@ -146,11 +150,11 @@ func checkEngine(engine string) string {
 	if engine == "" || engine == EngineEmbedded {
 		return ""
 	}
-	const wrong = "must be empty, embedded, or a URL with a host that begins with redis://, rediss://, nats:// or tls://"
+	const wrong = "must be empty, embedded, or a URL with a host that begins with redis://, rediss://, nats:// or tls:// (or valkey://, valkeys://, unix://)"
 	schemes := make(map[string]bool)
 	for _, raw := range engineURLs(engine) {
 		u, err := url.Parse(raw)
-		if err != nil || !slices.Contains(engineSchemes, u.Scheme) || !isHost(u.Hostname()) {
+		if err != nil || !hasServer(u) {
 			return wrong
 		}
 		schemes[u.Scheme] = true
@@ -159,6 +163,18 @@ func checkEngine(engine string) string {
 		return "must not mix kinds of URLs"
 	}
 	return ""
+}
+
+// hasServer reports whether a URL names a kind of server that is known, and where
+// it is.
+func hasServer(u *url.URL) bool {
+	switch {
+	case u.Scheme == "unix":
+		return u.Host == "" && strings.HasPrefix(u.Path, "/")
+	case slices.Contains(redisSchemes, u.Scheme), slices.Contains(natsSchemes, u.Scheme):
+		return isHost(u.Hostname())
+	}
+	return false
 }
 
 // isHost refuses what is probably two hosts, or a host and two ports.
@@ -224,7 +240,7 @@ func (c *Config) checkCluster(found *faults) {
 		found.add("apps", "", "is missing: every node of a cluster would make credentials of its own")
 	}
 	if k.TLS.Given() && !k.Embedded() && !slices.Contains(tlsSchemes, engineScheme(k.Engine)) {
-		found.add("cluster.tls", "", "is for embedded and for URLs that begin with rediss:// or tls://")
+		found.add("cluster.tls", "", "is for embedded and for URLs that begin with rediss://, valkeys:// or tls://")
 		return
 	}
 	if _, err := k.TLS.Authorities(); err != nil {
