@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -85,7 +86,9 @@ type clusterStatus struct {
 		Connections int     `json:"connections"`
 		LagMS       float64 `json:"lag_ms"`
 	} `json:"nodes"`
-	Counters map[string]uint64 `json:"counters"`
+	Settled       bool               `json:"settled"`
+	OtherReleases bool               `json:"other_releases"`
+	Counters      map[string]float64 `json:"counters"`
 }
 
 // printCluster prints the answer to a request for the status. What other nodes
@@ -101,6 +104,9 @@ func printCluster(out io.Writer, answer []byte, now time.Time) error {
 	if len(c.Engine.Servers) > 0 {
 		fmt.Fprintf(tabs, "servers\t%s\n", shown(strings.Join(c.Engine.Servers, " ")))
 	}
+	for _, note := range c.notes() {
+		fmt.Fprintf(tabs, "note\t%s\n", note)
+	}
 	if err := tabs.Flush(); err != nil {
 		return err
 	}
@@ -114,12 +120,23 @@ func printCluster(out io.Writer, answer []byte, now time.Time) error {
 			shown(n.Name), shown(n.ID), shown(n.State), shown(n.Version), started, n.Connections, n.LagMS)
 	}
 	if len(c.Counters) > 0 {
-		fmt.Fprintln(tabs, "\nCOUNTER\tSINCE THE START")
+		fmt.Fprintln(tabs, "\nMETRIC\tVALUE")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Counters)) {
-		fmt.Fprintf(tabs, "%s\t%d\n", shown(name), c.Counters[name])
+		fmt.Fprintf(tabs, "%s\t%s\n", shown(name), strconv.FormatFloat(c.Counters[name], 'f', -1, 64))
 	}
 	return tabs.Flush()
+}
+
+// notes tell what is not as it should be.
+func (c *clusterStatus) notes() (all []string) {
+	if !c.Settled {
+		all = append(all, "the nodes do not agree yet on who is there")
+	}
+	if c.OtherReleases {
+		all = append(all, "nodes of a release that this one cannot talk with use the engine")
+	}
+	return all
 }
 
 func (c *clusterStatus) readiness() string {

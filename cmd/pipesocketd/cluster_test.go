@@ -8,10 +8,10 @@ import (
 )
 
 const clusterAnswer = `{"id":"00000000000000ff","name":"node-1","version":"1.2.3","ready":true,` +
-	`"engine":{"engine":"redis","servers":["10.0.0.9:6379","10.0.0.9:6380"],"version":"7.0.15","up":true,"since_ms":1767323045000},` +
+	`"engine":{"engine":"redis","servers":["10.0.0.9:6379","10.0.0.9:6380"],"version":"7.0.15","up":true,"since_ms":1767323045000},"settled":true,` +
 	`"nodes":[{"id":"00000000000000ff","name":"node-1","version":"1.2.3","state":"self","started_ms":1767323040000,"connections":12,"lag_ms":0.42},` +
 	`{"id":"0123456789abcdef","name":"node-2\u001b[2J","version":"1.2.4","state":"suspect","connections":3,"lag_ms":1200}],` +
-	`"counters":{"reconnects":1,"published":230,"dropped":0}}`
+	`"counters":{"connects_total":1,"published_total":12345678,"dropped_total{reason=queue_full}":0}}`
 
 func TestPrintCluster(t *testing.T) {
 	now := time.UnixMilli(1767323045000).Add(90*time.Second + time.Millisecond)
@@ -27,18 +27,20 @@ NODE             ID                STATE    VERSION  STARTED                   C
 node-1           00000000000000ff  self     1.2.3    2026-01-02T03:04:00.000Z  12           0.4ms
 node-2\u001b[2J  0123456789abcdef  suspect  1.2.4    -                         3            1200.0ms
 
-COUNTER     SINCE THE START
-dropped     0
-published   230
-reconnects  1
+METRIC                            VALUE
+connects_total                    1
+dropped_total{reason=queue_full}  0
+published_total                   12345678
 `},
 		"not connected": {
-			`{"name":"a","id":"b","reasons":["not connected to nats"],"engine":{"engine":"nats","fault":"no route\n"},"nodes":[]}`,
+			`{"name":"a","id":"b","reasons":["not connected to nats"],"engine":{"engine":"nats","fault":"no route\n"},"nodes":[],"other_releases":true}`,
 			`node    a
 id      b
 ready   no: not connected to nats
 engine  nats
 link    down: no route\n
+note    the nodes do not agree yet on who is there
+note    nodes of a release that this one cannot talk with use the engine
 
 NODE  ID  STATE  VERSION  STARTED  CONNECTIONS  LAG
 `,

@@ -9,14 +9,15 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/webhook"
 )
 
-// certificate is the TLS certificate in force; a reload replaces it.
+// certificate is a TLS certificate in force; a reload replaces it.
 type certificate struct {
+	setting           string // table of the configuration that names the files
 	certFile, keyFile string
 	current           atomic.Pointer[tls.Certificate]
 }
 
-func loadCertificate(certFile, keyFile string) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile}
+func loadCertificate(setting, certFile, keyFile string) (*certificate, error) {
+	c := &certificate{setting: setting, certFile: certFile, keyFile: keyFile}
 	pair, err := c.read()
 	c.current.Store(pair)
 	return c, err
@@ -26,12 +27,17 @@ func loadCertificate(certFile, keyFile string) (*certificate, error) {
 func (c *certificate) read() (*tls.Certificate, error) {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("load tls.cert_file and tls.key_file: %w", err)
+		return nil, fmt.Errorf("load %[1]s.cert_file and %[1]s.key_file: %[2]w", c.setting, err)
 	}
 	return &pair, nil
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.current.Load(), nil
+}
+
+// show is get for the other end of a connection.
+func (c *certificate) show(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return c.current.Load(), nil
 }
 

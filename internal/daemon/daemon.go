@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/cluster"
 	"github.com/pipesocket/pipesocketd/internal/config"
 	"github.com/pipesocket/pipesocketd/internal/history"
 	"github.com/pipesocket/pipesocketd/internal/httpapi"
@@ -38,6 +40,10 @@ type Options struct {
 
 	// Force is closed to cut a graceful stop short. May be nil.
 	Force <-chan struct{}
+
+	// Engine joins this node to others, instead of the engine that the configuration
+	// names. May be nil.
+	Engine broker.Engine
 }
 
 // Run serves until ctx ends or a part fails, and then stops gracefully. The error
@@ -54,7 +60,7 @@ func Run(ctx context.Context, o Options) error {
 	// From before the ready line to the end: an unexpected SIGHUP ends a process.
 	hangup, ignoreHangup := notifyHangup()
 	defer ignoreHangup()
-	stop := d.start() //nolint:contextcheck // the stop begins when ctx has ended
+	stop := d.start(ctx.Done()) //nolint:contextcheck // the stop begins when ctx has ended
 	d.announce()
 	failure := d.serve(ctx, hangup)
 	return errors.Join(failure, stop())
@@ -63,23 +69,27 @@ func Run(ctx context.Context, o Options) error {
 // daemon is one server process.
 type daemon struct {
 	// set by build, immutable
-	o           Options
-	credentials config.Credentials
-	apps        *apps.Registry
-	metrics     *prometheus.Registry
-	data        *data // nil without a data directory
-	webhooks    *webhook.Dispatcher
-	history     *history.Log // nil if there is no database for it
-	hub         *hub.Hub
-	sockets     *ws.Handler
-	api         http.Handler
-	reloads     *reloads
-	certificate *certificate                      // nil without TLS
-	access      atomic.Pointer[httpapi.OpsAccess] // of the operations listener; replaced by a reload
-	ready       readiness
+	o                  Options
+	credentials        config.Credentials
+	apps               *apps.Registry
+	metrics            *prometheus.Registry
+	data               *data // nil without a data directory
+	webhooks           *webhook.Dispatcher
+	history            *history.Log  // nil if there is no database for it
+	node               *cluster.Node // nil if there are no others
+	hub                *hub.Hub
+	sockets            *ws.Handler
+	api                http.Handler
+	reloads            *reloads
+	certificate        *certificate                      // nil without TLS
+	clusterCertificate *certificate                      // nil without cluster.tls.cert_file
+	access             atomic.Pointer[httpapi.OpsAccess] // of the operations listener; replaced by a reload
+	ready              readiness
 
 	// set by open
 	public, ops net.Listener
+
+	left chan struct{} // set by start; closed when the node has left the cluster, or there is none
 
 	failed  chan error     // capacity for every part that could fail while serving
 	running sync.WaitGroup // servers and background parts
@@ -88,7 +98,7 @@ type daemon struct {
 // build makes every part; nothing runs yet but what keeps the data directory,
 // which close ends.
 func build(ctx context.Context, o Options) (_ *daemon, err error) {
-	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 5)}
+	d := &daemon{o: o, metrics: metrics.New(o.Version), reloads: &reloads{}, failed: make(chan error, 6)}
 	defer func() { //nolint:contextcheck // also if ctx has ended
 		if err != nil {
 			err = errors.Join(err, d.closeData())
@@ -106,7 +116,7 @@ func build(ctx context.Context, o Options) (_ *daemon, err error) {
 		return nil, fmt.Errorf("register apps: %w", err)
 	}
 	if o.Config.TLS.Enabled() {
-		if d.certificate, err = loadCertificate(o.Config.TLS.CertFile, o.Config.TLS.KeyFile); err != nil {
+		if d.certificate, err = loadCertificate("tls", o.Config.TLS.CertFile, o.Config.TLS.KeyFile); err != nil {
 			return nil, err
 		}
 	}
@@ -125,11 +135,16 @@ func build(ctx context.Context, o Options) (_ *daemon, err error) {
 	if d.webhooks, err = webhook.New(d.webhookOptions(trust)); err != nil {
 		return nil, fmt.Errorf("set up webhooks: %w", err)
 	}
-	d.webhooks.RestoreEdges()
+	if err := d.makeCluster(); err != nil {
+		return nil, err
+	}
 	if err := d.makeHistory(); err != nil {
 		return nil, err
 	}
 	d.hub = hub.New(d.hubOptions())
+	if d.node != nil {
+		d.node.Attach(d.hub)
+	}
 	d.sockets = ws.New(d.socketOptions(connectionLimit(o.Config.Limits.MaxConnections, o.Config.Webhooks.MaxInFlight, o.Log)))
 	d.api = httpapi.New(d.apiOptions())
 	d.metrics.MustRegister(d.hub, d.sockets, d.reloads)
@@ -153,6 +168,9 @@ func (d *daemon) webhookOptions(trust webhook.Trust) webhook.Options {
 		UserAgent:   "pipesocketd/" + d.o.Version,
 		Log:         d.o.Log,
 		Metrics:     d.metrics,
+	}
+	if d.o.Config.Cluster.Enabled() || d.o.Engine != nil {
+		o.OnTold = d.toldOf
 	}
 	if d.data != nil {
 		o.Journal, o.Attempts = d.data.webhooks, d.data.webhooks
@@ -185,6 +203,9 @@ func (d *daemon) socketOptions(maxConnections int) ws.Options {
 
 func (d *daemon) hubOptions() hub.Options {
 	o := hub.Options{Registry: d.apps, Notices: d.webhooks, Log: d.o.Log}
+	if d.node != nil {
+		o.Relay, o.Notices = d.node, d.node
+	}
 	if d.history != nil {
 		o.Events = d.history
 	}
@@ -195,6 +216,9 @@ func (d *daemon) opsAPIOptions() httpapi.OpsAPIOptions {
 	o := httpapi.OpsAPIOptions{Log: d.o.Log}
 	if d.data != nil {
 		o.Webhooks = keptWebhooks{d.data.webhooks}
+	}
+	if d.node != nil {
+		o.Cluster = d.clusterStatus
 	}
 	return o
 }

@@ -62,13 +62,17 @@ var errInUse = errors.New("another process uses it")
 
 // details tells what an operator should know of a server that does its work.
 func (d *daemon) details() []string {
+	var all []string
 	switch {
 	case d.data != nil:
-		return d.data.webhooks.Faults()
+		all = d.data.webhooks.Faults()
 	case d.sendsWebhooks():
-		return []string{"webhooks are kept in memory only (data_dir is not set)"}
+		all = []string{"webhooks are kept in memory only (data_dir is not set)"}
 	}
-	return nil
+	if d.node != nil && d.others() == 0 {
+		all = append(all, "cluster: no other node is known, this one serves alone")
+	}
+	return all
 }
 
 // sendsWebhooks reports whether an app has a receiver now.

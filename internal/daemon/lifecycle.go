@@ -31,8 +31,9 @@ func (t *teardown) run() error {
 	return errors.Join(errs...)
 }
 
-// start runs every part. The returned function stops them.
-func (d *daemon) start() (stop func() error) {
+// start runs every part; the public listener comes last, once the node has joined
+// its cluster, or when hurry is closed. The returned function stops them.
+func (d *daemon) start(hurry <-chan struct{}) (stop func() error) {
 	var undo teardown
 	undo.push(d.closeData)
 	undo.push(d.serveHTTP("ops", d.opsServer(), d.ops))
@@ -52,6 +53,9 @@ func (d *daemon) start() (stop func() error) {
 		}
 		return nil
 	})
+
+	undo.push(d.startCluster())
+	d.awaitCluster(hurry)
 
 	undo.push(func() error { d.sockets.Wait(); return nil })
 	undo.push(d.serveHTTP("public", d.publicServer(), d.public))

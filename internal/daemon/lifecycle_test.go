@@ -31,7 +31,7 @@ func TestFailedPartIsTheErrorOfServing(t *testing.T) {
 	if err := d.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stop := d.start()
+	stop := d.start(nil)
 	if err := d.public.(*net.TCPListener).Close(); err != nil { // as if the system had taken it away
 		t.Fatal(err)
 	}

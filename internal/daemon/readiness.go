@@ -26,5 +26,8 @@ func (d *daemon) notReady() []string {
 	if d.sockets.Full() {
 		reasons = append(reasons, "at connection limit (limits.max_connections)")
 	}
+	if d.node != nil {
+		reasons = append(reasons, d.node.Ready()...)
+	}
 	return reasons
 }

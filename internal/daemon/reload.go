@@ -10,7 +10,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/config"
 )
 
-// reload takes over the apps, the files of the TLS certificate and of webhooks'
+// reload takes over the apps, the files of TLS certificates and of webhooks'
 // trust, and the access to the operations listener from the configuration as it
 // is now. Everything else needs a restart. On any fault all stays as it was.
 func (d *daemon) reload() {
@@ -42,11 +42,9 @@ func (d *daemon) tryReload() error {
 	if err := next.Validate(); err != nil {
 		return err
 	}
-	var pair *tls.Certificate
-	if d.certificate != nil {
-		if pair, err = d.certificate.read(); err != nil {
-			return err
-		}
+	renew, err := d.renewals()
+	if err != nil {
+		return err
 	}
 	trust, err := trustOf(next.Webhooks)
 	if err != nil {
@@ -59,12 +57,28 @@ func (d *daemon) tryReload() error {
 		d.hub.Reconfigure()
 	}
 	// Last, so that a fault leaves all of it as it was.
-	if d.certificate != nil {
-		d.certificate.current.Store(pair)
+	for certificate, pair := range renew {
+		certificate.current.Store(pair)
 	}
 	d.webhooks.Renew(trust)
 	d.access.Store(accessOf(next.Ops))
 	return nil
+}
+
+// renewals reads the files of certificates as they are now.
+func (d *daemon) renewals() (map[*certificate]*tls.Certificate, error) {
+	read := make(map[*certificate]*tls.Certificate)
+	for _, c := range []*certificate{d.certificate, d.clusterCertificate} {
+		if c == nil {
+			continue
+		}
+		pair, err := c.read()
+		if err != nil {
+			return nil, err
+		}
+		read[c] = pair
+	}
+	return read, nil
 }
 
 // reloads counts reloads for metrics.

@@ -11,10 +11,14 @@ type ClusterStatus struct {
 	Ready   bool          `json:"ready"`             // as far as the cluster is concerned
 	Reasons []string      `json:"reasons,omitempty"` // why it is not
 	Engine  ClusterEngine `json:"engine"`
-	Nodes   []ClusterNode `json:"nodes"` // this node first, then by name
+	Settled bool          `json:"settled"` // all nodes agree on who is there
+	Nodes   []ClusterNode `json:"nodes"`   // this node first, then by name
 
-	// Counters are those of this run of the node, by name.
-	Counters map[string]uint64 `json:"counters"`
+	// OtherReleases is set if nodes use the engine with which this one cannot talk.
+	OtherReleases bool `json:"other_releases,omitempty"`
+
+	// Counters are the metrics pipesocketd_cluster_…, without what all their names begin with.
+	Counters map[string]float64 `json:"counters"`
 }
 
 // ClusterEngine is what carries messages between nodes.
@@ -35,7 +39,7 @@ type ClusterNode struct {
 	State       string  `json:"state"` // self, alive, or what is wrong with it
 	StartedMS   int64   `json:"started_ms,omitempty"`
 	Connections int     `json:"connections"`
-	LagMS       float64 `json:"lag_ms"` // for how long nothing has been heard of it; of this node: how long its own messages take to come back
+	LagMS       float64 `json:"lag_ms"` // how late its signs of life come; of this node: how long its own messages take to come back
 }
 
 var errNoCluster = &Error{http.StatusNotImplemented, "This node is alone: no engine is configured (cluster.engine, PIPESOCKETD_CLUSTER_ENGINE)"}

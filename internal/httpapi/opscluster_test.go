@@ -16,12 +16,13 @@ func TestShowCluster(t *testing.T) {
 		Nodes: []httpapi.ClusterNode{
 			{ID: "00000000000000ff", Name: "node-1", Version: "1.2.3", State: "self", StartedMS: 4, Connections: 3, LagMS: 0.5},
 		},
-		Counters: map[string]uint64{"published": 2, "dropped": 0},
+		Settled:  true,
+		Counters: map[string]float64{"published_total": 2, "link_up": 1},
 	}
 	const want = `{"id":"00000000000000ff","name":"node-1","version":"1.2.3","ready":true,` +
-		`"engine":{"engine":"redis","servers":["127.0.0.1:6379"],"version":"7.0.15","up":true,"since_ms":5},` +
+		`"engine":{"engine":"redis","servers":["127.0.0.1:6379"],"version":"7.0.15","up":true,"since_ms":5},"settled":true,` +
 		`"nodes":[{"id":"00000000000000ff","name":"node-1","version":"1.2.3","state":"self","started_ms":4,"connections":3,"lag_ms":0.5}],` +
-		`"counters":{"dropped":0,"published":2}}`
+		`"counters":{"link_up":1,"published_total":2}}`
 	for name, c := range map[string]struct {
 		method  string
 		options httpapi.OpsAPIOptions
