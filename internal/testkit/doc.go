@@ -1,7 +1,8 @@
 // Package testkit holds what tests of several packages share: a gate against
 // leaked goroutines ([Main]), a reader of server frames that does not trust the
 // code that wrote them ([Frames]), a wait for events outside fake time
-// ([WaitFor]) and a log that can be asserted on ([LogCapture]).
+// ([WaitFor]), a log that can be asserted on ([LogCapture]), processes of the server
+// ([Server]) and a proxy in front of several ([RoundRobin]).
 //
 // It is imported by tests only.
 package testkit

@@ -9,7 +9,7 @@ import (
 
 func TestCompressedInput(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, compressionConfig())
+	s := onOneNode(t, "what a process reads and how much memory it takes", compressionConfig())
 	for _, about := range []struct {
 		name  string
 		prove func(*testing.T, *server)

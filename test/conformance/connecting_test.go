@@ -217,7 +217,7 @@ func accepted(t *testing.T, s *server, a app) bool {
 }
 
 func processCapacity(t *testing.T) {
-	s := startServer(t, "limits: {max_connections: 2}\napps:\n"+appYAML(plain)+appYAML(other))
+	s := onOneNode(t, "the limit is that of a process", "limits: {max_connections: 2}\napps:\n"+appYAML(plain)+appYAML(other))
 	first := connect(t, s, plain)
 	connect(t, s, other)
 	dial(t, s, target{app: plain}).expectClose(t, 4100, "Over capacity")

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
 // pastPage is an answer of the history endpoint.
@@ -62,15 +64,19 @@ func (a api) wantPast(t testing.TB, channel string, want ...string) {
 	}
 }
 
-func historyConfig(dir string) string {
-	return "data_dir: " + dir + "\napps:\n" +
+// inFile keeps the history in a file of this directory.
+func inFile(dir string) string { return "data_dir: " + dir + "\n" }
+
+// historyConfig has apps with a history that is kept as the setting says.
+func historyConfig(kept string) string {
+	return kept + "apps:\n" +
 		appYAML(talkative, "client_events: true", `history: {channels: ["p*", "cache-*", "?server-to-user-*"]}`) +
 		appYAML(plain)
 }
 
 func TestHistory(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, historyConfig(filepath.Join(t.TempDir(), "data")))
+	s := startServer(t, historyConfig(kept(t)))
 	backend := s.api(talkative)
 
 	t.Run("events of every origin", func(t *testing.T) {
@@ -151,7 +157,7 @@ func TestHistory(t *testing.T) {
 	})
 	t.Run("the command shows it", func(t *testing.T) {
 		c := exec.CommandContext(t.Context(), program, "history", "private-empty", "--url", s.public, "--app-id", talkative.id, "--key", talkative.key, "--secret", talkative.secret, "--json")
-		c.Env = cleanEnv()
+		c.Env = testkit.WithoutSettings(os.Environ())
 		out, err := c.CombinedOutput()
 		var e pastEvent
 		if err != nil || json.Unmarshal(out, &e) != nil || e.String() != "a 1" {
@@ -173,7 +179,7 @@ func TestHistorySurvivesAKill(t *testing.T) {
 	dir := t.TempDir()
 	want := 0
 	for range 3 {
-		s, err := launch(t.TempDir(), historyConfig(dir))
+		s, err := launch(alone, t.TempDir, historyConfig(inFile(dir))) // a file is of one node
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,10 +202,7 @@ func TestHistorySurvivesAKill(t *testing.T) {
 			want++
 		}
 		check()
-		if err := s.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		<-s.exited
+		s.nodes[0].Kill()
 		s.http.CloseIdleConnections()
 	}
 }

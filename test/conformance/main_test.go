@@ -38,9 +38,14 @@ func run(m *testing.M) (code int, err error) {
 	if err := moreParallel(); err != nil {
 		return 1, err
 	}
-	sharedServer.dir = dir
+	usual, err = chooseTopology(dir)
+	defer func() { err = errors.Join(err, usual.stop()) }()
+	if err != nil {
+		return 1, err
+	}
+	sharedServer.topology, sharedSingle.topology = usual, alone
 	code = m.Run()
-	return code, sharedServer.finish()
+	return code, errors.Join(sharedServer.finish(), sharedSingle.finish())
 }
 
 // moreParallel lets more tests run at once than there are processors: they
@@ -69,23 +74,30 @@ func buildBinary(dir string) (string, error) {
 
 // lazyServer is a server that starts when the first test asks for it.
 type lazyServer struct {
-	dir string // set by run before the tests
+	topology topology // set by run before the tests
 
 	once     sync.Once
-	srv      *server // set under once
-	err      error   // set under once
-	baseline usage   // set under once
+	dirs     []string // set under once
+	srv      *server  // set under once
+	err      error    // set under once
+	baseline []usage  // set under once
 }
 
-var sharedServer lazyServer
+// Servers that run until the end of the test binary. The second one is used in runs on
+// an engine only.
+var sharedServer, sharedSingle lazyServer
 
 // shared returns the server that most tests use. It runs until the end of the
 // test binary, with the apps of apps_test.go.
 func shared(t testing.TB) *server {
 	t.Helper()
-	s := &sharedServer
+	return sharedServer.get(t)
+}
+
+func (s *lazyServer) get(t testing.TB) *server {
+	t.Helper()
 	s.once.Do(func() {
-		if s.srv, s.err = launch(s.dir, sharedConfig()); s.err == nil {
+		if s.srv, s.err = launch(s.topology, s.dir, sharedConfig()); s.err == nil {
 			s.baseline, s.err = s.srv.usage()
 		}
 	})
@@ -95,11 +107,24 @@ func shared(t testing.TB) *server {
 	return s.srv
 }
 
-func (s *lazyServer) finish() error {
+// dir makes a directory that outlives the test that asked first.
+func (s *lazyServer) dir() string {
+	dir, err := os.MkdirTemp("", "conformance") //nolint:usetesting // see above
+	s.err = errors.Join(s.err, err)
+	s.dirs = append(s.dirs, dir)
+	return dir
+}
+
+func (s *lazyServer) finish() (err error) {
+	defer func() {
+		for _, dir := range s.dirs {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	if s.srv == nil {
 		return nil
 	}
-	err := s.srv.returnsTo(s.baseline)
+	err = s.srv.returnsTo(s.baseline)
 	return errors.Join(err, s.srv.stop())
 }
 

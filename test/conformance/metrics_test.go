@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -24,10 +25,12 @@ const (
 	spareHeap        = 96 << 20
 )
 
-// metrics returns the samples of the operations listener by their full name,
-// labels included.
-func (s *server) metrics() (map[string]float64, error) {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.ops+"/metrics", nil)
+// metrics returns the samples of the first node's operations listener by their
+// full name, labels included.
+func (s *server) metrics() (map[string]float64, error) { return s.metricsOf(0) }
+
+func (s *server) metricsOf(node int) (map[string]float64, error) {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.nodes[node].Ops+"/metrics", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -56,36 +59,44 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s[:at], s[at+len(sep):], true
 }
 
-func (s *server) usage() (usage, error) {
+// usage returns what each node holds.
+func (s *server) usage() ([]usage, error) {
 	s.http.CloseIdleConnections()
-	samples, err := s.metrics()
-	if err != nil {
-		return usage{}, err
-	}
-	for _, name := range []string{"go_goroutines", "process_open_fds", "go_memstats_heap_inuse_bytes"} {
-		if _, ok := samples[name]; !ok {
-			return usage{}, fmt.Errorf("metrics have no %s", name)
+	var all []usage
+	for node := range s.nodes {
+		samples, err := s.metricsOf(node)
+		if err != nil {
+			return nil, err
 		}
+		for _, name := range []string{"go_goroutines", "process_open_fds", "go_memstats_heap_inuse_bytes"} {
+			if _, ok := samples[name]; !ok {
+				return nil, fmt.Errorf("metrics have no %s", name)
+			}
+		}
+		all = append(all, usage{samples["go_goroutines"], samples["process_open_fds"], samples["go_memstats_heap_inuse_bytes"]})
 	}
-	return usage{samples["go_goroutines"], samples["process_open_fds"], samples["go_memstats_heap_inuse_bytes"]}, nil
+	return all, nil
 }
 
-// returnsTo waits until the process holds no more than at its baseline. It
-// takes as long as the longest timeout of a connection that was left behind.
-func (s *server) returnsTo(base usage) error {
-	var now usage
+// returnsTo waits until no process holds more than at its baseline. It takes as
+// long as the longest timeout of a connection that was left behind.
+func (s *server) returnsTo(base []usage) error {
+	var now []usage
 	err := errors.New("not measured")
 	reached := poll(30*time.Second, func() bool {
 		now, err = s.usage()
-		return err == nil &&
-			now.goroutines <= base.goroutines+spareGoroutines &&
-			now.descriptors <= base.descriptors+spareDescriptors &&
-			now.heap <= base.heap+spareHeap
+		return err == nil && slices.EqualFunc(now, base, usage.within)
 	})
 	if !reached {
 		return errors.Join(fmt.Errorf("does not return to its baseline: had %+v, has %+v", base, now), err)
 	}
 	return nil
+}
+
+func (u usage) within(base usage) bool {
+	return u.goroutines <= base.goroutines+spareGoroutines &&
+		u.descriptors <= base.descriptors+spareDescriptors &&
+		u.heap <= base.heap+spareHeap
 }
 
 // poll asks until the condition holds or time is up.

@@ -1,20 +1,12 @@
 package conformance
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -23,32 +15,33 @@ import (
 
 const (
 	patience     = 5 * time.Second  // for what should happen at once
-	startTimeout = 20 * time.Second // from exec to the ready line
-	stopTimeout  = 30 * time.Second // from SIGTERM to the end
+	startTimeout = 20 * time.Second // for the nodes of a cluster to join
 )
 
-// server is a target: where it is reached, and the process behind it.
+// server is a target: where it is reached, and the processes behind it, one or
+// the nodes of a cluster.
 type server struct {
-	public string // base URL without trailing slash, mount not included
-	ops    string
+	public string       // base URL without trailing slash, mount not included
+	ops    string       // of the first node
 	mount  string       // "" or "/prefix"; set by the test that configured one
 	http   *http.Client // trusts the server's certificate
 
-	cmd       *exec.Cmd
-	stderr    *capture
-	exited    chan struct{} // closed by the waiting goroutine after waitErr is set
-	signalled sync.Once
-	signalErr error // set under signalled
-	// waitErr is what Wait returned; read after exited.
-	waitErr error
+	nodes []*testkit.Server
+	front *testkit.RoundRobin // nil if clients reach the only node directly
 }
 
 // startServer runs the binary with the given YAML configuration; listen
-// addresses are added. The server is stopped when the test ends, and the test
-// fails if it did not live and end cleanly. env has further NAME=value pairs.
+// addresses are added. In a run on an engine it is a cluster, see cluster_test.go. The
+// server is stopped when the test ends, and the test fails if it did not live and
+// end cleanly. env has further NAME=value pairs.
 func startServer(t *testing.T, yaml string, env ...string) *server {
 	t.Helper()
-	s, err := launch(t.TempDir(), yaml, env...)
+	return startOn(t, usual, yaml, env...)
+}
+
+func startOn(t *testing.T, y topology, yaml string, env ...string) *server {
+	t.Helper()
+	s, err := launch(y, t.TempDir, yaml, env...)
 	if err != nil {
 		t.Fatalf("start a server: %v", err)
 	}
@@ -60,33 +53,47 @@ func startServer(t *testing.T, yaml string, env ...string) *server {
 	return s
 }
 
-var errNotReady = errors.New("ended before it was ready")
-
-var readyLine = regexp.MustCompile(`^pipesocketd ready: public=(https?://\S+) ops=(https?://\S+)$`)
-
-func launch(dir, yaml string, env ...string) (*server, error) {
-	path := filepath.Join(dir, "pipesocketd.yaml")
-	if err := os.WriteFile(path, []byte(withAddresses(yaml)), 0o600); err != nil {
-		return nil, err
-	}
-	s := &server{
-		http:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
-		stderr: &capture{},
-		exited: make(chan struct{}),
-	}
-	s.cmd = exec.Command(program, "--config", path)
-	s.cmd.Env = append(cleanEnv(), env...)
-	s.cmd.Stderr = s.stderr
-	stdout, err := s.cmd.StdoutPipe()
+// launch starts the nodes of a server, each in a directory of its own.
+func launch(y topology, dir func() string, yaml string, env ...string) (*server, error) {
+	s := &server{http: &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 32,
+		DisableKeepAlives:   y.proxied, // every request goes to the next node
+	}}}
+	sections, err := y.sections()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
+	for _, section := range sections {
+		node, err := testkit.StartServer(program, dir(), withAddresses(yaml)+section, env...)
+		if err != nil {
+			return nil, errors.Join(err, s.stop())
+		}
+		s.nodes = append(s.nodes, node)
 	}
-	ready := make(chan []string, 1)
-	go s.watch(stdout, ready)
-	return s, s.awaitReady(ready)
+	s.public, s.ops = s.nodes[0].Public, s.nodes[0].Ops
+	if err := s.joined(); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	if y.proxied {
+		return s, s.putInFront()
+	}
+	return s, nil
+}
+
+// putInFront has clients reach the nodes in turns.
+func (s *server) putInFront() error {
+	var hosts []string
+	for _, node := range s.nodes {
+		hosts = append(hosts, hostOf(node.Public))
+	}
+	front, err := testkit.NewRoundRobin(hosts...)
+	if err != nil {
+		return errors.Join(err, s.stop())
+	}
+	s.front = front
+	scheme, _, _ := strings.Cut(s.public, "://")
+	s.public = scheme + "://" + front.Addr()
+	return nil
 }
 
 func withAddresses(yaml string) string {
@@ -97,79 +104,30 @@ func withAddresses(yaml string) string {
 	return head + yaml
 }
 
-// cleanEnv is this process's environment without settings of the server.
-func cleanEnv() []string {
-	var env []string
-	for _, pair := range os.Environ() {
-		if !strings.HasPrefix(pair, "PIPESOCKETD_") {
-			env = append(env, pair)
-		}
-	}
-	return env
-}
-
-// watch owns the process: it reads standard output to its end, reports the
-// ready line and then waits for the exit.
-func (s *server) watch(stdout io.Reader, ready chan<- []string) {
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if found := readyLine.FindStringSubmatch(lines.Text()); found != nil {
-			select {
-			case ready <- found:
-			default:
-			}
-		}
-	}
-	s.waitErr = s.cmd.Wait()
-	close(s.exited)
-}
-
-func (s *server) awaitReady(ready <-chan []string) error {
-	select {
-	case found := <-ready:
-		s.public, s.ops = found[1], found[2]
-		return nil
-	case <-s.exited:
-		return fmt.Errorf("%w\n%s", errors.Join(errNotReady, s.waitErr), s.stderr.String())
-	case <-time.After(startTimeout):
-		_ = s.cmd.Process.Kill()
-		<-s.exited
-		return fmt.Errorf("not ready within %v\n%s", startTimeout, s.stderr.String())
-	}
-}
-
-// signal sends SIGTERM, once: a second one would end the process at once.
+// signal tells all nodes to stop.
 func (s *server) signal() error {
-	s.signalled.Do(func() { s.signalErr = s.cmd.Process.Signal(syscall.SIGTERM) })
-	return s.signalErr
+	var errs []error
+	for _, node := range s.nodes {
+		errs = append(errs, node.Terminate())
+	}
+	return errors.Join(errs...)
 }
 
-// stop ends the process if it still runs and reports everything that was wrong
-// with it: exit status, data races, panics. It may be called again.
+// stop ends the nodes that still run and reports everything that was wrong with
+// any of them. It may be called again.
 func (s *server) stop() error {
 	s.http.CloseIdleConnections()
-	select {
-	case <-s.exited:
-	default:
-		if err := s.signal(); err != nil {
-			return err
+	errs := []error{s.signal()}
+	for i, node := range s.nodes {
+		if err := node.Stop(); err != nil {
+			errs = append(errs, fmt.Errorf("node %d: %w", i, err))
 		}
 	}
-	select {
-	case <-s.exited:
-		return errors.Join(s.exitError(), s.stderr.verdict())
-	case <-time.After(stopTimeout):
-		_ = s.cmd.Process.Kill()
-		<-s.exited
-		return fmt.Errorf("did not stop within %v of SIGTERM\n%s", stopTimeout, s.stderr.tail())
+	if s.front != nil {
+		errs = append(errs, s.front.Close())
+		s.front = nil
 	}
-}
-
-func (s *server) exitError() error {
-	if s.waitErr == nil {
-		return nil
-	}
-	return fmt.Errorf("exit status: %w\n%s", s.waitErr, s.stderr.tail())
+	return errors.Join(errs...)
 }
 
 // host returns the public host:port.
@@ -192,23 +150,4 @@ func (s *server) dialTCP(t testing.TB) net.Conn {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
-}
-
-// capture keeps what a process wrote to standard error.
-type capture struct{ testkit.Output }
-
-func (c *capture) tail() string {
-	text := c.String()
-	return text[max(0, len(text)-4000):]
-}
-
-// verdict reports the first data race or panic in the text.
-func (c *capture) verdict() error {
-	text := c.String()
-	for _, sign := range []string{"DATA RACE", "panic"} {
-		if at := strings.Index(text, sign); at >= 0 {
-			return fmt.Errorf("standard error has %q:\n%s", sign, text[max(0, at-500):min(len(text), at+4000)])
-		}
-	}
-	return nil
 }

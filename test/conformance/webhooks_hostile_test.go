@@ -80,13 +80,18 @@ func hookBesideVillains(t *testing.T, h *hooked, villains map[hostile.Behaviour]
 }
 
 // usageWithLanes returns what the server holds once the goroutines of so many
-// endpoints have begun.
-func (h *hooked) usageWithLanes(t *testing.T, lanes int) (base usage) {
+// endpoints have begun, which is when there are that many and they do not become
+// more.
+func (h *hooked) usageWithLanes(t *testing.T, lanes int) (base []usage) {
 	t.Helper()
 	err := errors.New("not measured")
+	var before []usage
 	if !poll(30*time.Second, func() bool {
+		before = base
 		base, err = h.usage()
-		return err == nil && base.goroutines > float64(lanes)
+		return err == nil && slices.EqualFunc(before, base, func(a, b usage) bool {
+			return a.goroutines == b.goroutines && b.goroutines > float64(lanes)
+		})
 	}) {
 		t.Fatalf("%d endpoints do not begin: %+v, %v", lanes, base, err)
 	}

@@ -8,11 +8,14 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
 const operatorToken = "0123456789abcdef-operator"
@@ -34,7 +37,7 @@ func (o operator) run(t testing.TB, args ...string) commandResult {
 	var stdout, stderr bytes.Buffer
 	c := exec.CommandContext(t.Context(), program, append([]string{"webhooks", "--ops", o.server.ops}, args...)...)
 	// With the race detector a program waits for a second before it ends, unless told.
-	c.Env = append(cleanEnv(), "PIPESOCKETD_OPS_TOKEN="+o.token, "GORACE=atexit_sleep_ms=0")
+	c.Env = append(testkit.WithoutSettings(os.Environ()), "PIPESOCKETD_OPS_TOKEN="+o.token, "GORACE=atexit_sleep_ms=0")
 	c.Stdout, c.Stderr = &stdout, &stderr
 	err := c.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
@@ -115,7 +118,7 @@ func TestWebhookOperator(t *testing.T) {
 		http.Error(w, "down for maintenance", http.StatusServiceUnavailable)
 	})
 	a := app{"7001", "operator-key", "operator-secret"}
-	s := startServer(t, fmt.Sprintf("data_dir: %q\nwebhooks: {allow_addresses: [127.0.0.0/8], grace_delay: 0s, queue_bytes: 1024}\napps:\n", t.TempDir())+
+	s := onOneNode(t, "an operator sees what one node keeps", fmt.Sprintf("data_dir: %q\nwebhooks: {allow_addresses: [127.0.0.0/8], grace_delay: 0s, queue_bytes: 1024}\napps:\n", t.TempDir())+
 		appYAML(a, fmt.Sprintf("webhooks: [{url: %q, events: [channel_occupied]}]", strings.Replace(r.url, "http://", "http://user:sesame@", 1)+"?token=sesame")),
 		"PIPESOCKETD_OPS_TOKEN="+operatorToken)
 	o := operator{s, operatorToken}
@@ -225,7 +228,7 @@ func TestWebhookOperator(t *testing.T) {
 }
 
 func TestWebhookOperatorWithoutADataDirectory(t *testing.T) {
-	s := startServer(t, "apps:\n"+appYAML(app{"7002", "memory-key", "memory-secret"}))
+	s := onOneNode(t, "an operator asks one node", "apps:\n"+appYAML(app{"7002", "memory-key", "memory-secret"}))
 	got := operator{server: s}.run(t, "list")
 	if got.code != 1 || !strings.Contains(got.stderr, "set data_dir (PIPESOCKETD_DATA_DIR)") {
 		t.Errorf("%+v", got)
