@@ -22,3 +22,9 @@ var (
 	Deaf      = Fault{SilentToClient: true} // the client hears nothing
 	Dumb      = Fault{SilentToServer: true} // nobody hears the client
 )
+
+// Reversed returns the fault as it looks from the other end.
+func (f Fault) Reversed() Fault {
+	f.SilentToClient, f.SilentToServer = f.SilentToServer, f.SilentToClient
+	return f
+}

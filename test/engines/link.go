@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 )
@@ -11,8 +12,9 @@ import (
 // link is one connection through a proxy.
 type link struct {
 	client *net.TCPConn
-	socket uint64        // of the client's end, see socketOf
-	broken chan struct{} // closed by reset
+	socket uint64            // of the client's end, see socketOf
+	rename *strings.Replacer // nil for none; see Proxy.Rename
+	broken chan struct{}     // closed by reset
 
 	mu      sync.Mutex
 	server  *net.TCPConn // nil before it is dialled
@@ -154,7 +156,7 @@ func (l *link) read(pieces chan<- piece, from *net.TCPConn, d direction) {
 		n, err := from.Read(buffer)
 		fault, _ := l.state()
 		due := time.Now().Add(d.delay(fault))
-		if n > 0 && !l.put(pieces, piece{bytes: buffer[:n], due: due}) {
+		if n > 0 && !l.put(pieces, piece{bytes: l.renamed(buffer[:n]), due: due}) {
 			return
 		}
 		if err != nil {
@@ -162,6 +164,15 @@ func (l *link) read(pieces chan<- piece, from *net.TCPConn, d direction) {
 			return
 		}
 	}
+}
+
+// renamed changes the introductions of NATS servers, which they send in one piece
+// with each other or with little else.
+func (l *link) renamed(bytes []byte) []byte {
+	if l.rename == nil || !strings.Contains(string(bytes), "INFO {") {
+		return bytes
+	}
+	return []byte(l.rename.Replace(string(bytes)))
 }
 
 func (l *link) put(pieces chan<- piece, p piece) bool {

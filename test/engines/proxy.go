@@ -3,6 +3,7 @@ package engines
 import (
 	"errors"
 	"net"
+	"strings"
 	"sync"
 )
 
@@ -19,6 +20,7 @@ type Proxy struct {
 	mu     sync.Mutex
 	closed bool
 	faults map[int]Fault // by process
+	names  []string      // pairs of what to replace and by what
 	links  map[*link]struct{}
 }
 
@@ -60,6 +62,14 @@ func (p *Proxy) SetFor(pid int, f Fault) {
 	}
 }
 
+// Rename changes ports in what servers of NATS say about themselves and others, on
+// new connections: that of one address becomes that of another, of as many digits.
+func (p *Proxy) Rename(address, to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.names = append(p.names, ":"+portOf(address), ":"+portOf(to))
+}
+
 func (p *Proxy) faultLocked(l *link) Fault {
 	for pid, f := range p.faults {
 		if pid != everybody && owns(pid, l.socket) {
@@ -99,6 +109,9 @@ func (p *Proxy) accept() {
 func (p *Proxy) serve(client *net.TCPConn) {
 	l := newLink(client, socketOf(client))
 	p.mu.Lock()
+	if len(p.names) > 0 {
+		l.rename = strings.NewReplacer(p.names...)
+	}
 	p.links[l] = struct{}{}
 	f := p.faultLocked(l)
 	if p.closed {

@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
+)
+
+// fault is something that goes wrong, and is well again in the end.
+type fault struct {
+	name   string
+	strike func(w *world)
+	of     func(engines.Kind) bool // engines that have it; nil for all
+}
+
+func faults() []fault {
+	external := func(kind engines.Kind) bool { return kind != engines.Embedded }
+	replicated := func(kind engines.Kind) bool {
+		return kind == engines.RedisSentinel || kind == engines.RedisReplicas || kind == engines.NATSCluster
+	}
+	return []fault{
+		{"a node is killed", killNode, nil},
+		{"a node stops and goes on", stopNode, nil},
+		{"a node is cut off by resets", cutsOff(engines.Reset), nil},
+		{"a node is cut off by silence", cutsOff(engines.BlackHole), nil},
+		{"a node hears nothing", cutsOff(engines.Deaf), nil},
+		{"nobody hears a node", cutsOff(engines.Dumb), nil},
+		{"the engine is slow", slowEngine, nil},
+		{"the engine restarts empty", restartEngine, external},
+		{"the engine fails over", failOver, replicated},
+		{"clocks jump", jumpClocks, nil},
+		{"a node is started twice", startTwice, nil},
+		{"all nodes are restarted in turns", rollingRestart, nil},
+	}
+}
+
+// others returns the nodes but one.
+func (w *world) others(n *node) []*node {
+	return slices.DeleteFunc(slices.Clone(w.nodes), func(o *node) bool { return o == n })
+}
+
+// survivorsAgree requires that those who can see each other forget the others.
+func (w *world) survivorsAgree(survivors []*node) {
+	w.t.Helper()
+	w.eventually("members equal at the others", func() []string { return w.divergence(survivors) })
+}
+
+func killNode(w *world) {
+	n := w.nodes[2]
+	n.is(broken)
+	n.kill(w.t)
+	w.survivorsAgree(w.others(n))
+	n.start(w.t)
+}
+
+func stopNode(w *world) {
+	n := w.nodes[1]
+	n.is(broken)
+	begin := time.Now()
+	n.signal(w.t, syscall.SIGSTOP)
+	w.survivorsAgree(w.others(n))
+	pause(w.t.Context(), form.lasting-time.Since(begin))
+	n.signal(w.t, syscall.SIGCONT)
+}
+
+// cutsOff cuts a node off. It goes on for its own clients, and says that it is
+// alone.
+func cutsOff(f engines.Fault) func(*world) {
+	return func(w *world) {
+		n := w.nodes[0]
+		n.is(cutOff)
+		begin := time.Now()
+		w.sever(n, f)
+		w.survivorsAgree(w.others(n))
+		if w.engine.Kind != engines.Embedded { // which is a cluster of one then
+			w.eventually("the node says that it is alone", func() []string {
+				if ready := w.ops(n.alive(w.t).Ops + "/ready"); !strings.Contains(ready, "cluster") {
+					return []string{ready}
+				}
+				return nil
+			})
+		}
+		pause(w.t.Context(), form.lasting-time.Since(begin))
+		w.sever(n, engines.Fault{})
+	}
+}
+
+// slowEngine requires that nobody waits much longer than the engine does.
+func slowEngine(w *world) {
+	for _, p := range w.publishers {
+		p.slowest()
+	}
+	for _, proxy := range w.proxies() {
+		proxy.Set(engines.Fault{Delay: 500 * time.Millisecond})
+	}
+	w.last()
+	for _, proxy := range w.proxies() {
+		proxy.Set(engines.Fault{})
+	}
+	for _, p := range w.publishers {
+		limit := 4 * time.Second // the engine's delay, and a bounded wait
+		if strings.HasPrefix(p.name, "client-") {
+			limit = time.Second // client events wait for nothing
+		}
+		if slowest := p.slowest(); slowest > limit {
+			w.t.Errorf("an event of %s took %v", p.name, slowest)
+		}
+	}
+}
+
+// restartEngine kills all servers of the engine, which have kept nothing.
+func restartEngine(w *world) {
+	for _, server := range w.engine.Servers {
+		server.Kill()
+	}
+	pause(w.t.Context(), time.Second)
+	for _, server := range w.engine.Servers {
+		if err := server.Start(); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// failOver kills the server that has a stand-in, and starts it again later.
+func failOver(w *world) {
+	server := w.engine.Servers[0]
+	server.Kill()
+	w.last()
+	w.eventually("joined over another server", w.apart)
+	if err := server.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.last()
+}
+
+// startTwice starts a node a second time. On an engine that is one node more,
+// whatever its name; an embedded one finds its port taken.
+func startTwice(w *world) {
+	process, err := testkit.StartServer(program, w.t.TempDir(), w.nodes[1].yaml)
+	if w.engine.Kind == engines.Embedded {
+		if err == nil {
+			w.t.Error("a node started on a port that is taken")
+			process.Kill()
+		} else if !strings.Contains(err.Error(), "address already in use") {
+			w.t.Errorf("a node on a port that is taken ends with %v", err)
+		}
+		w.last()
+		return
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.eventually("the node beside its twin agrees", func() []string {
+		users, err := w.usersAt(process.Public)
+		if err != nil {
+			return []string{err.Error()}
+		}
+		for user := range users {
+			if strings.HasPrefix(user, "v-") {
+				delete(users, user)
+			}
+		}
+		return differences("the twin says", users, w.there(w.nodes))
+	})
+	w.last()
+	if err := process.Stop(); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// rollingRestart is an update: each node ends in order and starts again.
+func rollingRestart(w *world) {
+	for _, n := range w.nodes {
+		n.is(broken)
+		n.stop(w.t)
+		n.start(w.t)
+		w.eventually(n.name+" is back", w.apart)
+		w.eventually("members equal after "+n.name, func() []string { return w.divergence(w.nodes) })
+		n.is(well)
+	}
+}
