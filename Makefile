@@ -13,9 +13,16 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 ENGINE  ?= docker
 FUZZTIME ?= 30s
 
+# What joins the nodes of the clusters that the conformance tests run against.
+ENGINES := redis redis-cluster nats embedded
+
 # The steps of `make test`, cheap ones first. One that fails does not stop the
 # others; the summary names them all.
-STEPS := build format vet tidy lint links unit examples bench protocol e2e
+STEPS := build format vet tidy lint links unit examples bench protocol $(ENGINES:%=conformance-%) faults e2e
+
+# Faults strike clusters while nothing else runs: leases are short there.
+UNIT   = $(shell go list ./... | grep -v '/test/cluster$$')
+RACING := $(BUILD)/pipesocketd-race
 
 empty :=
 space := $(empty) $(empty)
@@ -69,15 +76,25 @@ step-lint:
 step-links:
 	@$(STEP) -- .ci/links
 step-unit:
-	@$(STEP) -kind go -- go test -race -timeout 10m -json ./...
+	@$(STEP) -kind go -- go test -race -timeout 10m -json $(UNIT)
 step-examples: # modules of their own
 	@$(STEP) -kind go -- go -C examples/webhook-receiver test -race -timeout 5m -json ./...
 step-bench:
 	@$(STEP) -- go test -run '^TestAllocations$$' -bench . -benchtime 1x ./... # gates that the race detector would change
 step-protocol:
 	@$(STEP) -- go run ./test/pcoverage -check
+$(ENGINES:%=step-conformance-%): step-conformance-%: $(RACING)
+	@$(STEP) -kind go -- env PIPESOCKETD_BINARY=$(abspath $(RACING)) PIPESOCKETD_CONFORMANCE_ENGINE=$* \
+		go test -timeout 10m -json ./test/conformance
+step-faults: $(RACING)
+	@$(STEP) -kind go -- env PIPESOCKETD_BINARY=$(abspath $(RACING)) go test -timeout 14m -json ./test/cluster
 step-e2e:
 	@$(STEP) -kind node -- test/e2e/run.sh
+
+.PHONY: $(RACING) # the go command knows what is new
+$(RACING):
+	@mkdir -p $(BUILD)
+	@go build -race -buildvcs=false -o $@ ./cmd/pipesocketd
 
 .PHONY: lint
 lint: ## Check formats, linters, vet, tidiness and the linked code.
@@ -93,7 +110,17 @@ format: ## Rewrite files as gofumpt and gci want them.
 
 .PHONY: unit
 unit: ## Run the Go tests with the race detector; conformance is among them.
-	@go test -race -timeout 10m ./...
+	@go test -race -timeout 10m $(UNIT)
+
+.PHONY: conformance
+conformance: $(RACING) ## The conformance tests against clusters of three nodes; ENGINES="redis nats" for some engines only.
+	@status=0; for engine in $(ENGINES); do \
+		PIPESOCKETD_BINARY=$(abspath $(RACING)) PIPESOCKETD_CONFORMANCE_ENGINE=$$engine go test -count=1 -timeout 10m ./test/conformance || status=1; \
+	done; exit $$status
+
+.PHONY: faults
+faults: $(RACING) ## Break clusters in every way, for as long as in life; ARGS="-run TestRedis" for some.
+	@PIPESOCKETD_FAULTS=long PIPESOCKETD_BINARY=$(abspath $(RACING)) go test -count=1 -v -timeout 3h ./test/cluster $(ARGS)
 
 .PHONY: protocol
 protocol: ## Check that every numbered statement of docs/protocol.md has a test.
