@@ -38,7 +38,7 @@ type channel struct {
 
 	pending    *batch        // nil if nothing is
 	pace       *pace         // nil while there were few subscribers
-	roundTaken chan struct{} // non-nil while publishers wait; closed when a round takes the pending
+	roundTaken chan struct{} // non-nil while publishers wait; closed by letOnLocked
 
 	members members // presence channels
 	cached  *CachedEvent

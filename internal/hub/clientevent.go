@@ -99,9 +99,9 @@ type telling struct {
 	kept   bool // the event, in the event log
 }
 
-// relay hands the event to the other subscribers, on all nodes, to webhooks that hear
-// it, and to the event log if it is kept. If the channel is full it does nothing and returns
-// what to wait for before the next attempt.
+// relay hands the event to the other subscribers, on all nodes, to webhooks that
+// hear it, and to the event log if it is kept. If the channel is full it does
+// nothing and returns what to wait for before the next attempt.
 func (a *Attachment) relay(t *Turn, c *channel, frame protocol.Wire, told *telling) (full <-chan struct{}) {
 	c.shard.mu.Lock()
 	defer c.unlockAndDeliver(t)

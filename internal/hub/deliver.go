@@ -8,10 +8,10 @@ import "github.com/pipesocket/pipesocketd/internal/protocol"
 // at a time. Rounds that are owed are run at the end of the turn, at once
 // without one.
 //
-// It never blocks: where a publisher of this node would be held back, the
-// event waits behind those that came before it, up to 4 MiB on a channel, and so does one that
-// has to follow others which have not been handed to everybody. What is more is
-// dropped and counted.
+// It never waits for room: where a publisher of this node would be held back, the event
+// waits behind those that came before it, up to 4 MiB on a channel, and so does one
+// that has to follow others which have not been handed to everybody. What is more
+// is dropped and counted.
 func (h *Hub) Deliver(t *Turn, from Node, r Relayed) {
 	tenant := h.known(r.App)
 	if tenant == nil || r.Fill != nil && !h.clock.heard(r.Fill.Stamp) {

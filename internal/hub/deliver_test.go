@@ -235,6 +235,20 @@ func TestDeliverToFullChannel(t *testing.T) {
 			}
 		})
 	})
+	t.Run("one that can never wait leaves the channel as it was", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			f, _ := newHeard(t, nil)
+			c := f.connect()
+			c.mustSubscribe("c")
+			release := f.holdRoundOf("c")
+			f.fill("c")
+			f.hub.Deliver(nil, 1, relayed("c", "far", strings.Repeat("x", maxWaitingBytes)))
+			release()
+			c.take()
+			f.publish("c", "e", "1")
+			expectEvents(t, c, "e 1")
+		})
+	})
 	t.Run("§3.8 a newcomer gets what waits as cached or live, once", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f, _ := newHeard(t, nil)
@@ -248,6 +262,26 @@ func TestDeliverToFullChannel(t *testing.T) {
 			}
 			release()
 			expectEvents(t, c, "e waits")
+		})
+	})
+	t.Run("a publisher of this node waits for those that have to follow others", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			f, _ := newHeard(t, nil)
+			c := f.connect()
+			c.mustSubscribe("free")
+			c.take()
+			release := f.holdRoundOf("full")
+			first, second := relayed("full", "e", "1"), relayed("free", "e", "2")
+			first.Followed, second.Follows = true, true
+			f.hub.Deliver(nil, 1, first)
+			f.hub.Deliver(nil, 1, second)
+			published := make(chan struct{})
+			go func() { defer close(published); f.publish("free", "e", "3") }()
+			synctest.Wait()
+			expectEvents(t, c)
+			release()
+			<-published
+			expectEvents(t, c, "e 2", "e 3")
 		})
 	})
 	t.Run("they go when nobody is there to get them", func(t *testing.T) {

@@ -142,10 +142,7 @@ func (c *channel) take() *batch {
 	defer c.shard.mu.Unlock()
 	b := c.pending
 	c.pending = nil
-	if c.roundTaken != nil {
-		close(c.roundTaken)
-		c.roundTaken = nil
-	}
+	c.letOnLocked()
 	if c.far != nil && c.far.waiting != nil {
 		b = c.takeWaitingLocked(b)
 	}

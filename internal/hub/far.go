@@ -44,6 +44,10 @@ func (f *far) set(s farShare) {
 	}
 }
 
+func (f *far) empty() bool {
+	return len(f.shares) == 0 && f.waiting == nil && f.filled == Stamp{}
+}
+
 func (f *far) has(n Node) bool {
 	return slices.ContainsFunc(f.shares, func(s farShare) bool { return s.node == n })
 }

@@ -137,10 +137,15 @@ func (r *roll) settle(entry *member) (adopted bool) {
 
 // textOf returns the member as it stands in a snapshot.
 func (r *roll) textOf(entry *member) protocol.MemberText {
-	if r.ledger != nil && r.ledger.texts != nil {
-		if text := r.ledger.texts[entry]; text != nil {
-			return *text
-		}
+	if r.ledger == nil || r.ledger.texts == nil {
+		return entry.MemberText
+	}
+	return r.ledger.textOf(entry)
+}
+
+func (l *ledger) textOf(entry *member) protocol.MemberText {
+	if text := l.texts[entry]; text != nil {
+		return *text
 	}
 	return entry.MemberText
 }

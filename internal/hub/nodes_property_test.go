@@ -283,7 +283,7 @@ func checkNotices(t *testing.T, notices []string) {
 		} else if len(n) > len(MemberRemoved) && n[:len(MemberRemoved)] == string(MemberRemoved) {
 			name = MemberRemoved
 		}
-		switch name { //nolint:exhaustive // others are no edges
+		switch name {
 		case ChannelOccupied:
 			occupied = true
 		case ChannelVacated:
@@ -359,8 +359,8 @@ func memberFrames(frames []testkit.Frame) []testkit.Frame {
 	})
 }
 
-// checkEvents checks that each publisher's events come in order and without a gap, after
-// the success, and none is missing of what was published since then.
+// checkEvents checks that each publisher's events come in order and without a gap,
+// after the success, and none is missing of what was published since then.
 func (p *property) checkEvents(a *actor, channel string, frames []testkit.Frame) {
 	var first, next map[string]int
 	for _, f := range frames {

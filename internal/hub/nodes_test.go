@@ -13,8 +13,9 @@ import (
 )
 
 // nodes are hubs joined by an engine of the test: what a node hands over waits in
-// the order of the calls, is then put into the inboxes of the others at one moment, and is
-// taken from there in order. Both waits are random. In a synctest bubble only.
+// the order of the calls, is then put into the inboxes of the others at one moment,
+// and is taken from there in order. Both waits are random. In a synctest bubble
+// only.
 type nodes struct {
 	t     testing.TB
 	all   []*node
@@ -78,12 +79,12 @@ var (
 func newNodes(t testing.TB, n int, delay time.Duration, seed uint64, change func(*apps.App)) *nodes {
 	t.Helper()
 	all := &nodes{
-		t: t, delay: delay, rand: rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // a test
+		t: t, delay: delay, rand: rand.New(rand.NewPCG(seed, 1)),
 		interest: make(map[interest]bool), stop: make(chan struct{}),
 	}
 	for i := range n {
 		x := &node{
-			nodes: all, n: Node(i), //nolint:gosec // a few
+			nodes: all, n: Node(i),
 			dirty: make(map[ShareKey]bool), wake: make(chan struct{}, 1), heard: make(chan struct{}, 1),
 			snapshots: make(map[Node]map[ShareKey]bool), missing: make(map[Node]bool),
 		}

@@ -169,15 +169,23 @@ func (t *tenant) subscribed(name protocol.ChannelName) bool {
 // fullLocked returns nil if the channel takes another event, otherwise what a
 // publisher has to wait for without the lock. It is closed when the running
 // round takes what is pending, which depends on no publisher, and on busy sockets
-// for their patience only.
+// for their patience only, and when no events of other nodes wait any more.
 func (c *channel) fullLocked() <-chan struct{} {
-	if !c.heldBackLocked() {
+	if !c.heldBackLocked() && !c.waitingLocked() {
 		return nil
 	}
 	if c.roundTaken == nil {
 		c.roundTaken = make(chan struct{})
 	}
 	return c.roundTaken
+}
+
+// letOnLocked lets publishers look for room.
+func (c *channel) letOnLocked() {
+	if c.roundTaken != nil {
+		close(c.roundTaken)
+		c.roundTaken = nil
+	}
 }
 
 // heldBackLocked reports whether the channel has no room for another event.

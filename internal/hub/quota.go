@@ -56,9 +56,9 @@ func (a *Attachment) authorizeAcross(turn *Turn) bool {
 }
 
 // admit makes a use up one connection of the quota. Two nodes may count at the same
-// time: each tells the others first, looks again when it has heard of them, and takes
-// its own back if there are too many. So there are never more than the quota; where nodes
-// want the last places at once, some of these may stay empty.
+// time: each tells the others first, looks again when it has heard of them, and
+// takes its own back if there are too many. So there are never more than the quota;
+// where nodes want the last places at once, some of these may stay empty.
 func (t *tenant) admit(turn *Turn, a *Attachment) error {
 	if t.isCounted(a) {
 		return nil

@@ -26,14 +26,16 @@ type Relay interface {
 	// Terminate ends the connections of a user on the other nodes.
 	Terminate(app apps.ID, userID string)
 
-	// Await returns when the barrier is passed, or cannot be soon: the link is down, or its time
-	// limit is over. It is called without any lock but Attachment.mu.
+	// Await returns when the barrier is passed, or cannot be soon: the link is
+	// down, or its time limit is over. It is called without any lock but
+	// Attachment.mu.
 	Await(Barrier)
 }
 
 // Resyncer is a [Relay] that can ask the other nodes for all their shares and fills
-// again. Resync is called without any lock after the apps have changed, if something
-// of an app that was not known has been ignored before. It must not wait for the answers.
+// again. Resync is called without any lock after the apps have changed, if
+// something of an app that was not known has been ignored before. It must not wait
+// for the answers.
 type Resyncer interface {
 	Relay
 	Resync()
@@ -43,11 +45,12 @@ type Resyncer interface {
 type Barrier uint8
 
 const (
-	// Told means that whatever this node has handed over before the call is in force at the other
-	// nodes: events on a channel that it has told its interest in will reach it.
+	// Told means that whatever this node has handed over before the call is in
+	// force at the other nodes: events on a channel that it has told its interest
+	// in will reach it.
 	Told Barrier = 1 << iota
-	// Heard means that whatever other nodes have told, in the sense of Told, before the call has
-	// arrived here.
+	// Heard means that whatever other nodes have told, in the sense of Told, before
+	// the call has arrived here.
 	Heard
 )
 

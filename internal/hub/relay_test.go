@@ -139,7 +139,7 @@ func TestWhatTheRelayIsTold(t *testing.T) {
 		{
 			"the last one's leaving", nil,
 			func(_ *fixture, c *client) { c.mustSubscribe("presence-c", "u") },
-			func(_ *fixture, c *client) { c.a.Unsubscribe(nil, "presence-c") },
+			func(_ *fixture, c *client) { _ = c.a.Unsubscribe(nil, "presence-c") },
 			[]string{"changed member presence-c u", "changed channel presence-c", "interest presence-c false"},
 		},
 		{
@@ -172,7 +172,7 @@ func TestWhatTheRelayIsTold(t *testing.T) {
 		{
 			"a client event, which waits for nothing", nil,
 			func(_ *fixture, c *client) { c.mustSubscribe("private-c") },
-			func(_ *fixture, c *client) { c.clientEvent("private-c", "client-e", `"x"`) },
+			func(_ *fixture, c *client) { _ = c.clientEvent("private-c", "client-e", `"x"`) },
 			[]string{"event private-c"},
 		},
 		{

@@ -43,8 +43,9 @@ func (t *tenant) channelShare(s *Share) {
 }
 
 // Apply takes over a share of another node, and tells everybody here what has
-// changed by it: connections, watchers, webhooks. Of one node the last telling counts. What
-// cannot be a share, or is of an app that is not known here, is ignored.
+// changed by it: connections, watchers, webhooks. Of one node the last telling
+// counts. What cannot be a share, or is of an app that is not known here, is
+// ignored.
 func (h *Hub) Apply(n Node, s Share) {
 	t := h.known(s.App)
 	if t == nil || n > MaxNode {
@@ -118,7 +119,7 @@ func sensible(s *Share) bool {
 // applyLocked takes over another node's subscriptions.
 func (c *channel) applyLocked(n Node, s *Share) {
 	occupied, missed, before := c.occupiedLocked(), c.missedLocked(), c.subscriptionsLocked()
-	next := farShare{node: n, subscriptions: int32(atMost(s.Connections)), missed: s.Missed} //nolint:gosec // bounded
+	next := farShare{node: n, subscriptions: int32(atMost(s.Connections)), missed: s.Missed}
 	c.farLocked().set(next)
 	if !occupied && c.occupiedLocked() {
 		c.emitLocked(Notice{Name: ChannelOccupied})
@@ -131,6 +132,9 @@ func (c *channel) applyLocked(n Node, s *Share) {
 	}
 	if occupied && !c.occupiedLocked() {
 		c.vacatedLocked()
+	}
+	if c.far.empty() {
+		c.far = nil
 	}
 }
 

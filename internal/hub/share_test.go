@@ -541,8 +541,15 @@ func TestShares(t *testing.T) {
 			user    string
 			want    bool
 		}{
-			{"c", "", true}, {"far", "", true}, {"nowhere", "", false}, {"presence-c", "", true}, {"#server-to-user-x", "", false},
-			{"presence-c", "u", true}, {"presence-c", "v", true}, {"presence-c", "nobody", false}, {"c", "u", false},
+			{"c", "", true},
+			{"far", "", true},
+			{"nowhere", "", false},
+			{"presence-c", "", true},
+			{"#server-to-user-x", "", false},
+			{"presence-c", "u", true},
+			{"presence-c", "v", true},
+			{"presence-c", "nobody", false},
+			{"c", "u", false},
 		} {
 			if got := on(tt.channel, tt.user); got != tt.want {
 				t.Errorf("%s %s: %v", tt.channel, tt.user, got)

@@ -23,8 +23,9 @@ func (h *Hub) Shares() iter.Seq[Share] {
 	}
 }
 
-// Retain removes those shares of a node for which keep is false, and tells what
-// has changed by that, like [Hub.Apply]. Nothing else of the node may be applied meanwhile.
+// Retain removes those shares of a node for which keep is false, and tells what has
+// changed by that, like [Hub.Apply]. Nothing else of the node may be applied
+// meanwhile.
 func (h *Hub) Retain(n Node, keep func(ShareKey) bool) {
 	for k := range h.keys(n) {
 		if !keep(k) {
@@ -131,8 +132,8 @@ func (t *tenant) appendUserKeys(found []ShareKey, n Node) []ShareKey {
 	return found
 }
 
-// On reports whether the edge is on by the shares of all nodes: somebody is on the channel, or
-// the user is.
+// On reports whether the edge is on by the shares of all nodes: somebody is on the
+// channel, or the user is.
 func (h *Hub) On(e Edge) bool {
 	t := h.known(e.App)
 	if t == nil {
@@ -151,9 +152,9 @@ func (h *Hub) On(e Edge) bool {
 	return c.occupiedLocked()
 }
 
-// AllOn returns all edges that are on, each as it was when its shard was looked
-// at. Those of a channel come one after another, the channel first. No lock is held while one is
-// dealt with.
+// AllOn returns all edges that are on, each as it was when its shard was looked at.
+// Those of a channel come one after another, the channel first. No lock is held
+// while one is dealt with.
 func (h *Hub) AllOn() iter.Seq[Edge] {
 	return func(yield func(Edge) bool) {
 		var on []Edge

@@ -8,16 +8,16 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
-// Terminated closes every connection to this node that is signed in as the user: another
-// node was asked to.
+// Terminated closes every connection to this node that is signed in as the user:
+// another node was asked to.
 func (h *Hub) Terminated(app apps.ID, userID string) {
 	if t := h.known(app); t != nil {
 		t.terminate(userID, nil)
 	}
 }
 
-// Fills returns what is on cache channels, for a node that has just begun: [Hub.Deliver]
-// takes it, and the later event wins there as anywhere.
+// Fills returns what is on cache channels, for a node that has just begun:
+// [Hub.Deliver] takes it, and the later event wins there as anywhere.
 func (h *Hub) Fills() iter.Seq[Relayed] {
 	return func(yield func(Relayed) bool) {
 		var fills []Relayed

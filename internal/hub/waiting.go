@@ -23,17 +23,17 @@ func (c *channel) waitingLocked() bool { return c.far != nil && c.far.waiting !=
 // many; what it leaves on a cache channel is kept then all the same. If the event is
 // followed, the result is closed when it has been delivered.
 func (c *channel) waitLocked(a *arrival) (delivered <-chan struct{}) {
-	f := c.farLocked()
-	if f.waiting == nil {
-		f.waiting = &waiting{}
+	w := c.farLocked().waiting
+	if w == nil {
+		w = &waiting{}
 	}
-	w := f.waiting
 	if w.bytes+a.size() > maxWaitingBytes {
 		c.tenant.stats.dropped.Add(1)
 		a.Frame = nil
 		c.takeUpLocked(a)
 		return nil
 	}
+	c.far.waiting = w
 	if a.Followed {
 		a.done = make(chan struct{})
 	}
@@ -51,8 +51,8 @@ func (a *arrival) size() int {
 	return n
 }
 
-// takeWaitingLocked lets waiting events follow the batch that is taken; if that is none,
-// they are the batch.
+// takeWaitingLocked lets waiting events follow the batch that is taken; if that is
+// none, they are the batch.
 func (c *channel) takeWaitingLocked(taken *batch) *batch {
 	c.refillLocked()
 	if taken == nil {
@@ -62,8 +62,8 @@ func (c *channel) takeWaitingLocked(taken *batch) *batch {
 }
 
 // refillLocked makes events that wait pending, in order, while there is room and
-// nothing that the next one has to follow is missing. Publishers of this node find no
-// room before all that is done.
+// nothing that the next one has to follow is missing. Publishers of this node are held
+// back until none is left.
 func (c *channel) refillLocked() {
 	w := c.far.waiting
 	n := 0
@@ -81,6 +81,7 @@ func (c *channel) refillLocked() {
 	w.list = w.list[n:]
 	if len(w.list) == 0 {
 		c.far.waiting = nil
+		c.letOnLocked()
 	}
 }
 
