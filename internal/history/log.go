@@ -54,8 +54,8 @@ type Log struct {
 }
 
 var (
-	_ hub.EventLog = (*Log)(nil)
-	_ hub.History  = (*Log)(nil)
+	_ hub.SharedEventLog = (*Log)(nil)
+	_ hub.History        = (*Log)(nil)
 )
 
 // New returns a log, without touching its database. It fails if the URL is none
@@ -132,6 +132,14 @@ func (l *Log) open(ctx context.Context) error {
 func (l *Log) Append(a hub.Accepted) {
 	if reason := l.buffer.put(a, l.now().UnixMilli()); reason != "" {
 		l.metrics.lose(a.App.ID, reason, 1)
+	}
+}
+
+// Settle implements [hub.SharedEventLog]. It takes 500 ms at most, and nothing while
+// the database does not answer.
+func (l *Log) Settle() {
+	if !l.failing.Load() {
+		l.buffer.settle(context.Background(), settleTimeout)
 	}
 }
 

@@ -31,6 +31,13 @@ type EventLog interface {
 	Append(Accepted)
 }
 
+// SharedEventLog is an [EventLog] that other nodes read. Settle returns when they can
+// read what was appended before, or when that takes too long. It is called without locks.
+type SharedEventLog interface {
+	EventLog
+	Settle()
+}
+
 // keeps reports whether events of the channel go to the log.
 func (h *Hub) keeps(app *apps.App, name protocol.ChannelName) bool {
 	return h.events != nil && app.History.Selects(name)

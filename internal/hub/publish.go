@@ -38,10 +38,12 @@ func (h *Hub) PublishEach(app *apps.App, p Publication, channels ...protocol.Cha
 	if h.relay != nil && t.anySubscribed(channels) {
 		h.Await(Heard) // what was published elsewhere before comes first
 	}
+	kept := false
 	for _, p.Channel = range channels {
 		t.publish(app, p, place{})
+		kept = kept || h.keeps(app, p.Channel)
 	}
-	h.Await(Told)
+	h.awaitAccepted(kept)
 }
 
 // PublishInOrder publishes several events so that a connection on more than one
@@ -53,7 +55,9 @@ func (h *Hub) PublishInOrder(app *apps.App, events []Publication) {
 	if h.relay != nil && t.anyPublished(events) {
 		h.Await(Heard)
 	}
+	kept := false
 	for i, p := range events {
+		kept = kept || h.keeps(app, p.Channel)
 		at := place{
 			follows:  i > 0 && events[i-1].Channel != p.Channel,
 			followed: i+1 < len(events) && events[i+1].Channel != p.Channel,
@@ -62,7 +66,16 @@ func (h *Hub) PublishInOrder(app *apps.App, events []Publication) {
 			<-delivered
 		}
 	}
+	h.awaitAccepted(kept)
+}
+
+// awaitAccepted returns when other nodes know of what was published, and can look back
+// at it if it is kept.
+func (h *Hub) awaitAccepted(kept bool) {
 	h.Await(Told)
+	if log, ok := h.events.(SharedEventLog); ok && kept && h.relay != nil {
+		log.Settle()
+	}
 }
 
 // place is that of an event among others that are published in order.
