@@ -56,7 +56,7 @@ func TestDeliver(t *testing.T) {
 			expectEvents(t, c, "e 1", "e 2")
 		})
 	})
-	t.Run("P-060 not to the connection that it leaves out", func(t *testing.T) {
+	t.Run("P-192 not to the connection that it leaves out", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f, _ := newHeard(t, nil)
 			c, other := f.connect(), f.connect()

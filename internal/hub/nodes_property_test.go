@@ -17,7 +17,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
-// Three nodes, whatever the delays between them: what they make of it is what one
+// P-113 and §2.5 on three nodes, whatever the delays between them: what they make of it is what one
 // node would.
 func TestNodesAgree(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -161,7 +161,7 @@ func TestSharesOfMembers(t *testing.T) {
 			t.Errorf("%d channels are kept", n)
 		}
 	})
-	t.Run("the member limit counts those of all nodes", func(t *testing.T) {
+	t.Run("P-117 the member limit counts those of all nodes", func(t *testing.T) {
 		f, _ := newHeard(t, func(app *apps.App) { app.MaxPresenceMembers = 2 })
 		f.hasMember(1, "presence-c", "u", "", 1)
 		f.hasMember(2, "presence-c", "v", "", 1)
@@ -249,7 +249,7 @@ func TestSharesOfMembers(t *testing.T) {
 			`"old"`,
 		},
 	} {
-		t.Run("P-103 "+tt.name, func(t *testing.T) {
+		t.Run("P-111 "+tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				f, e := newHeard(t, nil)
 				c := f.connect()

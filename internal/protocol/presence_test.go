@@ -30,6 +30,9 @@ func TestPresenceSnapshot(t *testing.T) {
 			if m.UserID() != id {
 				rt.Fatalf("UserID of %q is %q", id, m.UserID())
 			}
+			if got := m.Info(); got != info && (got != "" || info != "null") {
+				rt.Fatalf("Info of %q is %q", info, got)
+			}
 			members = append(members, m)
 			size += m.Size()
 			want[id] = info
