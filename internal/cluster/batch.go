@@ -23,6 +23,7 @@ type batch struct {
 	views     []view
 	controls  []control
 	beat      beatWish
+	silent    bool // no beats
 	loss      *broker.Loss
 	items     int
 	bytes     int

@@ -41,7 +41,9 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 
 // met takes a node among those that are alive.
 func (w *worker) met(p *peer) {
-	w.ask(p)
+	if p.snapshot == nil {
+		w.ask(p)
+	}
 	w.options.Log.Info("node has come", "node", p.id, "name", p.beat.Name, "version", p.beat.Version)
 	w.markers.add(p.id)
 	w.viewChanged()

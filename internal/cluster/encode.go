@@ -184,6 +184,9 @@ func (w *writer) flushState() {
 }
 
 func (w *writer) encodeBeat(hello bool) {
+	if w.batch.silent {
+		return
+	}
 	w.beats++
 	w.ring.trim(w.clock.now())
 	beat := broker.Beat{

@@ -159,6 +159,7 @@ func (q *queue) bye(message []byte) *round {
 	q.control(control{message: message})
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.silent = true
 	r := newRound()
 	q.barriers.push(r)
 	q.addedLocked(itemBarrier, q.barriers.end)

@@ -31,7 +31,7 @@ func (w *worker) onParcel(h broker.Header, body broker.Body) error {
 		w.admitLate(g, &c)
 		return nil
 	}
-	if p := w.peer(h.Origin); p != nil {
+	if p := w.peer(h); p != nil {
 		w.admit(p, &c)
 	}
 	return nil

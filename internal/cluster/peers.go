@@ -53,18 +53,19 @@ func (p *peer) alive() bool { return p.beat.Count > 0 }
 // ghost is what is kept of a node that is gone: events of it may still come.
 type ghost struct {
 	lanes []peerLane
-	left  bool // it has said Bye, and does not come back
+	left  bool // it has said Bye, after which it does not beat
 	since time.Duration
 }
 
 // peer returns the sender of a message, which it makes a peer if it is new. It
-// is nil for one that has said Bye, or where there are too many.
-func (w *worker) peer(id broker.NodeID) *peer {
+// is nil for one that has said Bye and does not beat, or where there are too many.
+func (w *worker) peer(h broker.Header) *peer {
+	id := h.Origin
 	if p := w.peers[id]; p != nil {
 		return p
 	}
 	g := w.ghosts[id]
-	if g != nil && g.left {
+	if g != nil && g.left && h.Kind != broker.KindBeat {
 		return nil
 	}
 	if len(w.peers) >= maxPeers {

@@ -45,6 +45,7 @@ type queue struct {
 	views     deque[view]
 	controls  deque[control]
 	beat      beatWish
+	silent    bool // Bye is the last that others are to hear
 	dirty     map[hub.ShareKey]struct{}
 	unsettled map[hub.Edge]struct{}
 	interest  map[broker.ChannelOf]*subscription
@@ -193,7 +194,7 @@ func (q *queue) take(b *batch) bool {
 		return false
 	}
 	b.link = q.link
-	b.beat, q.beat = q.beat, noBeat
+	b.beat, b.silent, q.beat = q.beat, q.silent, noBeat
 	for q.controls.len() > 0 && len(b.controls) < batchItems {
 		b.controls = append(b.controls, q.controls.pop())
 	}

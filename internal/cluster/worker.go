@@ -135,7 +135,7 @@ func (w *worker) from(h broker.Header, body broker.Body) error {
 	case broker.KindBye:
 		return w.onBye(h)
 	}
-	p := w.peer(h.Origin)
+	p := w.peer(h)
 	if p == nil {
 		return nil
 	}

@@ -31,6 +31,7 @@ type Network struct {
 	laneDelay []time.Duration
 	stopped   bool
 	engines   []*Engine
+	tamper    func(to *Engine, message []byte) [][]byte
 	sent      uint64 // messages that engines were given to publish
 	bytes     uint64 // of those
 }
@@ -140,8 +141,31 @@ func (n *Network) publishLocked(from *Engine, s broker.Subject, message []byte) 
 			}
 			delay += n.meshDelay
 		}
-		to.enqueueLocked(lane, delivery{from: from, due: now.Add(delay), message: slices.Clone(message)})
+		for _, m := range n.throughLocked(to, message) {
+			to.enqueueLocked(lane, delivery{from: from, due: now.Add(delay), message: m})
+		}
 	}
+}
+
+// Tamper has every message replaced by what f returns for it and the engine that it is on
+// its way to: nothing if it is lost, several if it is repeated. f must not call the network. nil
+// ends that.
+func (n *Network) Tamper(f func(to *Engine, message []byte) [][]byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tamper = f
+}
+
+// throughLocked returns copies of what gets through.
+func (n *Network) throughLocked(to *Engine, message []byte) [][]byte {
+	if n.tamper == nil {
+		return [][]byte{slices.Clone(message)}
+	}
+	var through [][]byte
+	for _, m := range n.tamper(to, message) {
+		through = append(through, slices.Clone(m))
+	}
+	return through
 }
 
 func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
