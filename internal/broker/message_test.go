@@ -69,7 +69,7 @@ func samples() []sample {
 	}
 	told := []broker.Told{
 		{Edge: hub.Edge{App: "1", Channel: "a"}, On: true, Stamp: stamp},
-		{Edge: hub.Edge{App: "1", Channel: "presence-a", UserID: "u", Member: true}, Stamp: stamp},
+		{Edge: hub.Edge{App: "1", Channel: "presence-a", UserID: "u", Member: true}, Doubt: true, Stamp: stamp},
 	}
 	state := broker.State{Seq: 12, Shares: shares, Told: told}
 	snapshot := broker.Snapshot{

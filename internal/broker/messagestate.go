@@ -24,6 +24,7 @@ type State struct {
 type Told struct {
 	hub.Edge
 	On    bool
+	Doubt bool // nodes that were out of touch have told different things
 	Stamp hub.Stamp
 }
 
@@ -205,11 +206,12 @@ func validInfo(info string) bool {
 const (
 	toldMember = 1 << iota
 	toldOn
+	toldDoubt
 )
 
 func appendTold(b []byte, t *Told) []byte {
 	b, start := beginEntry(b)
-	b = binary.AppendUvarint(b, flag(t.Member, toldMember)|flag(t.On, toldOn))
+	b = binary.AppendUvarint(b, flag(t.Member, toldMember)|flag(t.On, toldOn)|flag(t.Doubt, toldDoubt))
 	b = appendBytes(b, t.App)
 	b = appendBytes(b, t.Channel)
 	b = appendBytes(b, t.UserID)
@@ -221,7 +223,7 @@ func appendTold(b []byte, t *Told) []byte {
 func readTold(entry []byte) (Told, bool) {
 	f := fields{rest: entry}
 	flags := f.number()
-	t := Told{On: flags&toldOn != 0, Edge: hub.Edge{
+	t := Told{On: flags&toldOn != 0, Doubt: flags&toldDoubt != 0, Edge: hub.Edge{
 		Member: flags&toldMember != 0,
 		App:    apps.ID(f.bytes()), Channel: protocol.ChannelName(f.bytes()), UserID: string(f.bytes()),
 	}}

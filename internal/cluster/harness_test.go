@@ -298,7 +298,12 @@ type webhookLog struct {
 	mu  sync.Mutex
 	all []string
 	on  map[hub.Edge]bool
-	odd []string // tellings that do not alternate
+	by  map[hub.Edge]string // who has told that
+	odd []string            // tellings that do not alternate
+}
+
+func newWebhookLog() *webhookLog {
+	return &webhookLog{on: make(map[hub.Edge]bool), by: make(map[hub.Edge]string)}
 }
 
 func (l *webhookLog) told(name string, e hub.Edge, on bool) {
@@ -312,7 +317,7 @@ func (l *webhookLog) told(name string, e hub.Edge, on bool) {
 	if l.on[e] == on {
 		l.odd = append(l.odd, name+": "+text)
 	}
-	l.on[e] = on
+	l.on[e], l.by[e] = on, name
 }
 
 func mark(on bool) string {
@@ -428,7 +433,7 @@ type testNode struct {
 }
 
 func newNest(t *testing.T, o memory.Options) *nest {
-	return &nest{t: t, network: memory.New(o), log: &webhookLog{on: make(map[hub.Edge]bool)}}
+	return &nest{t: t, network: memory.New(o), log: newWebhookLog()}
 }
 
 // start starts a node, which is stopped at the end of the bubble at the latest.

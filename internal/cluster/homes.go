@@ -144,6 +144,21 @@ func (w *worker) settle() {
 	var before *homes
 	now := w.filter.replace(func(h *homes) *homes { before = h; return h.settled() })
 	w.compare(func(e hub.Edge) bool { return now.of(e) && !before.of(e) })
+	for _, e := range w.told.inDoubt() {
+		w.resolve(e)
+	}
+	for _, e := range w.told.writtenBy(func(writer broker.NodeID) bool { return !w.view.has(writer) }) {
+		if now.of(e) {
+			w.told.adopt(e)
+		}
+	}
+	for _, p := range w.peers {
+		p.away = inTouch
+	}
+	if w.orphaned {
+		w.orphaned = false
+		w.resync()
+	}
 	w.publishStatus()
 }
 
@@ -188,6 +203,14 @@ func (w *worker) compare(mine func(hub.Edge) bool) {
 		w.correct(e)
 	}
 	for _, e := range rises {
+		w.correct(e)
+	}
+}
+
+// resolve tells the truth about an edge in doubt, whatever was told before.
+func (w *worker) resolve(e hub.Edge) {
+	if w.filter.homes.Load().of(e) {
+		w.told.assume(e, !w.hub.On(e))
 		w.correct(e)
 	}
 }

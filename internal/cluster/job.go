@@ -159,11 +159,10 @@ type walked struct {
 // walk begins a walk for a node. Shares are read again when their turn comes: one from
 // the walk may be older than a change that has been sent since.
 func (w *writer) walk(to broker.NodeID) *stateWalk {
-	// What all nodes but the one that asks know alike, one of them tells.
+	// Fills all nodes but the one that asks know alike: one of them tells. So it is with
+	// told edges of a node that has gone, but they are few, and too much depends on them.
 	others := w.view.without(to)
-	told := w.told.writtenBy(func(writer broker.NodeID, e hub.Edge) bool {
-		return writer == w.id || !others.has(writer) && others.home(e.App, e.Channel) == w.id
-	})
+	told := w.told.writtenBy(func(writer broker.NodeID) bool { return writer == w.id || !others.has(writer) })
 	all := func(yield func(walked) bool) {
 		for s := range w.hub.Shares() {
 			if s = w.hub.Share(s.ShareKey); !s.Zero() && !yield(walked{share: s}) {

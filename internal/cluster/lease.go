@@ -31,6 +31,7 @@ func (w *worker) paused(now, pause time.Duration) {
 	w.options.Log.Warn("this process was stopped for a while", "pause", pause)
 	for _, p := range w.peers {
 		p.heard = min(p.heard+pause, now)
+		p.away = max(now-pause-w.period(), 0)
 		if p.recover.state == recoveryAsked {
 			p.recover.until += pause
 		}

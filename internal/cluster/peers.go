@@ -18,10 +18,11 @@ type peer struct {
 	answered bool          // it has come on this link
 	delay    time.Duration // how much later than due it came, smoothed
 
-	seq      uint64    // of the last state
-	synced   bool      // nothing is missing up to seq
-	known    bool      // it has been synced before
-	snapshot *incoming // asked for; nil: none
+	seq      uint64        // of the last state
+	synced   bool          // nothing is missing up to seq
+	known    bool          // it has been synced before
+	away     time.Duration // since when it may have been out of touch; below 0: it was not
+	snapshot *incoming     // asked for; nil: none
 
 	lanes   []peerLane
 	recover recovery
@@ -55,7 +56,10 @@ type ghost struct {
 	lanes []peerLane
 	left  bool // it has said Bye, after which it does not beat
 	since time.Duration
+	heard time.Duration // its last beat
 }
+
+const inTouch = -1
 
 // peer returns the sender of a message, which it makes a peer if it is new. It
 // is nil for one that has said Bye and does not beat, or where there are too many.
@@ -72,9 +76,9 @@ func (w *worker) peer(h broker.Header) *peer {
 		w.metrics.ignore(ignoredTooManyNodes)
 		return nil
 	}
-	p := &peer{id: id, handle: w.handles.take(), heard: w.clock.now(), synced: true}
+	p := &peer{id: id, handle: w.handles.take(), heard: w.clock.now(), synced: true, away: inTouch}
 	if g != nil { // it was believed dead, and its events went on
-		p.lanes, p.recover.state = g.lanes, recoveryDue
+		p.lanes, p.recover.state, p.away = g.lanes, recoveryDue, g.heard
 		delete(w.ghosts, id)
 	}
 	w.peers[id] = p
@@ -87,6 +91,7 @@ func (w *worker) drop(p *peer, left bool) {
 	for i := range p.lanes {
 		w.releaseLane(p, i, true)
 	}
+	w.orphaned = w.orphaned || !p.known
 	delete(w.peers, p.id)
 	w.markers.remove(p.id)
 	w.bury(p, left)
@@ -99,7 +104,7 @@ func (w *worker) drop(p *peer, left bool) {
 // that it had sent before.
 func (w *worker) bury(p *peer, left bool) {
 	if len(w.ghosts) < maxPeers {
-		w.ghosts[p.id] = &ghost{lanes: p.lanes, left: left, since: w.clock.now()}
+		w.ghosts[p.id] = &ghost{lanes: p.lanes, left: left, since: w.clock.now(), heard: p.heard}
 	}
 }
 

@@ -44,7 +44,9 @@ func (w *worker) apply(p *peer, s *broker.State) {
 		w.hub.Apply(p.handle, s.Shares[i])
 	}
 	for i := range s.Told {
-		w.told.merge(&s.Told[i])
+		if w.told.merge(&s.Told[i], p.away) && w.settled {
+			w.resolve(s.Told[i].Edge)
+		}
 	}
 }
 

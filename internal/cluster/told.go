@@ -42,6 +42,10 @@ type register struct {
 	on    bool
 	falls bool          // its fall was let through, and may be held for the delay
 	since time.Duration // when it was written here
+
+	// Nodes that were out of touch may have told different things. Which of them webhooks
+	// have heard last nobody knows, so the home tells the truth once more.
+	doubtful bool
 }
 
 // OnTold notes that webhooks are told of an edge. It is called when the notice can
@@ -64,24 +68,40 @@ func (t *told) putLocked(e hub.Edge, r *register) {
 	}
 }
 
-// merge takes over what another node has written.
-func (t *told) merge(r *broker.Told) {
+// merge takes over what another node has written. Since away the two may have been out
+// of touch; below 0: they were not. If both have written meanwhile, the edge is in doubt, which
+// all nodes are told. It reports whether the edge is.
+func (t *told) merge(r *broker.Told, away time.Duration) (doubtful bool) {
 	if r.Stamp.Count >= 1<<62 {
-		return // no clock reaches that; the own one would never again
+		return false // no clock reaches that; the own one would never again
 	}
 	t.mu.Lock()
 	t.count = max(t.count, r.Stamp.Count)
 	old := t.edges[r.Edge]
-	if old != nil && !old.stamp.Before(r.Stamp) {
-		t.mu.Unlock()
-		return
+	if old == nil {
+		old = &register{}
 	}
-	falls := old != nil && old.falls && r.On
-	t.putLocked(r.Edge, &register{stamp: r.Stamp, on: r.On, falls: falls})
+	conflict := away >= 0 && old.stamp != r.Stamp && old.stamp.Count > 0 && old.since >= away && !old.doubtful
+	switch {
+	case conflict:
+		t.count++
+		t.putLocked(r.Edge, &register{
+			stamp: hub.Stamp{Count: t.count, Node: uint64(t.id)}, on: r.On, falls: old.falls, doubtful: true,
+		})
+	case old.stamp.Before(r.Stamp):
+		t.putLocked(r.Edge, &register{stamp: r.Stamp, on: r.On, falls: old.falls && r.On, doubtful: r.Doubt})
+	default:
+		t.mu.Unlock()
+		return false
+	}
 	t.mu.Unlock()
+	if conflict {
+		t.changed(r.Edge)
+	}
 	if !r.On {
 		t.fell(r.Edge)
 	}
+	return conflict || r.Doubt
 }
 
 // decide reports whether a rise or fall is to be let through: a rise that was not
@@ -109,6 +129,40 @@ func (t *told) allFall() {
 	}
 }
 
+// adopt makes this node the writer of an edge whose writer has gone: somebody has to
+// tell it to nodes that come.
+func (t *told) adopt(e hub.Edge) {
+	t.mu.Lock()
+	if r := t.edges[e]; r != nil {
+		t.count++
+		r.stamp, r.since = hub.Stamp{Count: t.count, Node: uint64(t.id)}, t.clock.coarse()
+	}
+	t.mu.Unlock()
+	t.changed(e)
+}
+
+// inDoubt returns the edges of which nobody knows what webhooks have heard.
+func (t *told) inDoubt() []hub.Edge {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var edges []hub.Edge
+	for e, r := range t.edges {
+		if r.doubtful {
+			edges = append(edges, e)
+		}
+	}
+	return edges
+}
+
+// assume makes the register of an edge in doubt say what is to be put right.
+func (t *told) assume(e hub.Edge, on bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.edges[e]; r != nil && r.doubtful {
+		r.on, r.falls, r.doubtful = on, r.falls && on, false
+	}
+}
+
 // withdrawn notes that falls were taken back.
 func (t *told) withdrawn(moved func(hub.Edge) bool) {
 	t.mu.Lock()
@@ -128,7 +182,7 @@ func (t *told) register(e hub.Edge) broker.Told {
 	if r == nil { // forgotten meanwhile
 		return broker.Told{Edge: e}
 	}
-	return broker.Told{Edge: e, On: r.on, Stamp: r.stamp}
+	return broker.Told{Edge: e, On: r.on, Doubt: r.doubtful, Stamp: r.stamp}
 }
 
 // on returns the edges that were told to be on.
@@ -146,12 +200,12 @@ func (t *told) on() []hub.Edge {
 
 // writtenBy returns the edges that were written last by a node for which by is
 // true.
-func (t *told) writtenBy(by func(broker.NodeID, hub.Edge) bool) []hub.Edge {
+func (t *told) writtenBy(by func(broker.NodeID) bool) []hub.Edge {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var edges []hub.Edge
 	for e, r := range t.edges {
-		if by(broker.NodeID(r.stamp.Node), e) {
+		if by(broker.NodeID(r.stamp.Node)) {
 			edges = append(edges, e)
 		}
 	}

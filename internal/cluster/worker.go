@@ -30,6 +30,7 @@ type worker struct {
 
 	view      view
 	viewSince time.Duration
+	orphaned  bool // a node has gone before its state had come, which others may have in part
 	resigned  bool // home of nothing from now on
 	settled   bool // homes are those of view
 	begun     bool // the state of the others has been waited for

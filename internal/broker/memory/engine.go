@@ -90,6 +90,9 @@ func (e *Engine) tryConnect() chan struct{} {
 
 // Do implements [broker.Engine].
 func (e *Engine) Do(ctx context.Context, commands []broker.Command) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	delay, down, err := e.carryOut(commands)
 	if err != nil {
 		return err

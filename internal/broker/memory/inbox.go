@@ -124,6 +124,9 @@ func (f *fence) reachedLocked(e *Engine) bool {
 
 // Fence implements [broker.Engine].
 func (e *Engine) Fence(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	f, err := e.raise()
 	if f == nil {
 		return err
