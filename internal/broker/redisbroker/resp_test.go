@@ -91,6 +91,21 @@ func TestRefusedValues(t *testing.T) {
 	}
 }
 
+// What a server sends unasked stays unread once the link has ended: rueidis would
+// panic about it.
+func TestNothingIsReadAfterTheEnd(t *testing.T) {
+	ended := make(chan struct{})
+	c := newCheckedConn(stringConn{Reader: strings.NewReader("+one\r\n+two\r\n")}, ended)
+	to := make([]byte, 64)
+	if n, err := c.Read(to); string(to[:n]) != "+one\r\n" || err != nil {
+		t.Fatalf("read %q, %v, want one value", to[:n], err)
+	}
+	close(ended)
+	if n, err := c.Read(to); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("read %q, %v after the end", to[:n], err)
+	}
+}
+
 // FuzzValues reads whatever a server may send, and checks that the bytes of what
 // was understood are handed to rueidis unchanged.
 func FuzzValues(f *testing.F) {

@@ -149,7 +149,11 @@ func mastersOf(v value, asked string) ([]slotRange, error) {
 		if name == "" || name == "?" {
 			name = host
 		}
-		ranges = append(ranges, slotRange{from, to, net.JoinHostPort(name, master[1].text)})
+		addr := net.JoinHostPort(name, master[1].text)
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return nil, fmt.Errorf("%w: CLUSTER SLOTS: %w", errProtocol, err)
+		}
+		ranges = append(ranges, slotRange{from, to, addr})
 	}
 	return ranges, nil
 }
