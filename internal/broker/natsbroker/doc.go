@@ -7,6 +7,10 @@
 // So a message is either confirmed by a server that processed it, or the caller
 // knows that it may not have been.
 //
+// In a cluster of servers, a message can be lost between two of them without either
+// end noticing: a node is told when its own server goes, not when two servers have
+// lost one another for a moment. Package embedded does notice that of its servers.
+//
 // All subjects of a node share one queue between the library and the receiver. When
 // the receiver is behind, the engine stops reading from the socket before the queue
 // is full, and the server holds the rest or, past its own limits, ends the

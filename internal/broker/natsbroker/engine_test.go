@@ -373,7 +373,7 @@ func TestStalledServer(t *testing.T) {
 	if err := n.Do(ctx, big); err == nil {
 		t.Error("Do succeeded")
 	}
-	if took := time.Since(begin); took > writeTimeout+3*time.Second {
+	if took := time.Since(begin); took > 10*writeTimeout { // the library's own limit is a minute
 		t.Errorf("Do took %v", took)
 	}
 	n.Reconnect(errors.New("stalled"))
@@ -382,7 +382,7 @@ func TestStalledServer(t *testing.T) {
 	await(t, n.up, "a new link")
 }
 
-// TestNothingReturns: a server that hangs after accepting does not keep Run from
+// TestHangingHandshake: a server that hangs after accepting does not keep Run from
 // ending.
 func TestHangingHandshake(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -74,7 +74,7 @@ func (l *link) fail(reason error) {
 	}
 }
 
-// why returns the reason of a link that is lost.
+// why returns the reason of a link that is lost, else nil.
 func (l *link) why() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,9 +102,8 @@ func (l *link) do(ctx context.Context, prefix string, commands []broker.Command)
 	// library tells handlers of it beside us.
 	if err := l.conn.LastError(); spoils(err) {
 		l.fail(err)
-		return err
 	}
-	return nil
+	return l.why() // the handlers may have been faster, and the end of the connection the last error
 }
 
 // spoils reports whether an error that leaves the connection open leaves a link that

@@ -140,6 +140,7 @@ func TestPrefixes(t *testing.T) {
 
 // TestStrangers: what is no node does not disturb those that are, and is not kept.
 func TestStrangers(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, secret := range []string{"", "open sesame"} {
 		t.Run(fmt.Sprintf("secret %q", secret), func(t *testing.T) {
 			var log testkit.LogCapture

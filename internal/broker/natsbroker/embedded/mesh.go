@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -27,9 +28,10 @@ const (
 	lookupInterval = 5 * time.Second
 	lookupLimit    = 3 * time.Second
 
-	// A node that was connected is dialled for lostFor after it was lost, so that a long
-	// cut between two that are nobody's seed heals; of such nodes at most maxLost,
-	// since addresses of containers that are gone never answer.
+	// What was a node, or an address of a seed, is dialled for lostFor after it was
+	// lost, so that a long cut between two nodes heals that are nobody's seed, and a name
+	// server may be wrong for a while; of such addresses at most maxLost, since those of
+	// containers that are gone never answer.
 	lostFor = 24 * time.Hour
 	maxLost = 64
 )
@@ -44,9 +46,10 @@ type mesh struct {
 	log    *slog.Logger
 
 	// owned by run
-	peers   map[string]*peer // by id of their server
-	found   []string         // addresses of seeds
-	dialled []string         // what the server has been given, sorted
+	peers   map[string]*peer     // by id of their server
+	found   []string             // addresses of seeds
+	seen    map[string]time.Time // addresses: when they were last found, or lost
+	dialled []string             // what the server has been given, sorted
 
 	mu        sync.Mutex
 	connected []string // addresses, sorted
@@ -74,7 +77,7 @@ func newMesh(o Options) (*mesh, error) {
 			return nil, fmt.Errorf("seeds: %q is not of the form host:port", seed)
 		}
 	}
-	m := &mesh{seeds: o.Seeds, lookup: o.Lookup, log: o.Log, peers: make(map[string]*peer)}
+	m := &mesh{seeds: o.Seeds, lookup: o.Lookup, log: o.Log, peers: make(map[string]*peer), seen: make(map[string]time.Time)}
 	if m.lookup == nil {
 		m.lookup = net.DefaultResolver.LookupHost
 	}
@@ -93,7 +96,7 @@ func (m *mesh) run(ctx context.Context, s routed, settings func([]*url.URL) *ser
 	watch := time.NewTicker(firstWatch)
 	defer watch.Stop()
 	for {
-		m.dial(s, settings)
+		m.dial(s, settings, time.Now())
 		select {
 		case m.found = <-found:
 			continue
@@ -137,6 +140,7 @@ func (m *mesh) observe(s routed, now time.Time) error {
 			m.log.Info("node connected", "node", p.name, "address", p.address)
 		case p.connection != r.Rid:
 			again = append(again, p.name)
+			m.remember(p.address, now)
 		}
 		p.connection, p.connected = r.Rid, true
 		seen[r.RemoteID] = true
@@ -147,6 +151,7 @@ func (m *mesh) observe(s routed, now time.Time) error {
 		case seen[id]:
 		case p.connected:
 			p.connected, p.lost = false, now
+			m.remember(p.address, now)
 			m.log.Info("node lost", "node", p.name, "address", p.address)
 		case now.Sub(p.lost) > lostFor:
 			delete(m.peers, id)
@@ -163,7 +168,8 @@ func (m *mesh) observe(s routed, now time.Time) error {
 	return nil
 }
 
-// forget drops the nodes that were lost longest ago, beyond the bound.
+// forget drops the nodes that were lost longest ago, beyond the bound: nobody needs to
+// know any more that messages were lost when one of them comes back.
 func (m *mesh) forget() {
 	var ids []string
 	for id, p := range m.peers {
@@ -180,19 +186,27 @@ func (m *mesh) forget() {
 	}
 }
 
+func (m *mesh) remember(address string, now time.Time) {
+	if address != "" {
+		m.seen[address] = now
+	}
+}
+
 // dial gives the server what it shall dial, if that has changed: seeds, and nodes that
 // were lost once. One that only told of itself is left to the server until then; else
-// any two nodes dialled each other. An address in use is kept whatever the name server
-// says, because the server closes the connections of what is taken back.
-func (m *mesh) dial(s routed, settings func([]*url.URL) *server.Options) {
-	want := slices.Clone(m.found)
-	for _, p := range m.peers {
-		if p.address != "" && (!p.lost.IsZero() || p.connected && slices.Contains(m.dialled, p.address)) {
-			want = append(want, p.address)
+// any two nodes dialled each other. Nothing is taken back soon, because the server then
+// closes the connection, and a node may come from another address than it has.
+func (m *mesh) dial(s routed, settings func([]*url.URL) *server.Options, now time.Time) {
+	for _, address := range m.found {
+		m.seen[address] = now
+	}
+	for _, address := range m.others() {
+		if _, ok := m.seen[address]; ok {
+			m.seen[address] = now
 		}
 	}
-	slices.Sort(want)
-	want = slices.Compact(want)
+	m.expire(now)
+	want := slices.Sorted(maps.Keys(m.seen))
 	if slices.Equal(want, m.dialled) {
 		return
 	}
@@ -206,6 +220,23 @@ func (m *mesh) dial(s routed, settings func([]*url.URL) *server.Options) {
 	}
 	m.dialled = want
 	m.log.Debug("nodes to connect to", "addresses", want)
+}
+
+// expire drops addresses that were last seen too long ago, or before maxLost others
+// that are gone as well.
+func (m *mesh) expire(now time.Time) {
+	var gone []string
+	for address, last := range m.seen {
+		if last.Before(now) {
+			gone = append(gone, address)
+		}
+	}
+	slices.SortFunc(gone, func(a, b string) int { return m.seen[b].Compare(m.seen[a]) })
+	for i, address := range gone {
+		if i >= maxLost || now.Sub(m.seen[address]) > lostFor {
+			delete(m.seen, address)
+		}
+	}
 }
 
 // resolve finds the addresses of the seeds, again and again, and sends them when they

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,7 +55,28 @@ func TestOneSeed(t *testing.T) {
 	}
 }
 
+// TestAllSeeds: nodes that start at once and all know one another, as one
+// configuration for all has it.
+func TestAllSeeds(t *testing.T) {
+	seeds := []string{freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)}
+	nodes := make([]*node, len(seeds))
+	begin := time.Now()
+	for i, addr := range seeds {
+		nodes[i] = newNode(t, Options{Listen: addr, Seeds: seeds}).run()
+	}
+	for _, n := range nodes {
+		await(t, n.up, "the link to go up")
+	}
+	up := time.Since(begin)
+	for _, n := range nodes {
+		n.meets(len(nodes) - 1)
+	}
+	t.Logf("up after %v, together after %v", up, time.Since(begin))
+	talk(t, nodes...)
+}
+
 func TestAlone(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	late := freeAddr(t)
 	n := start(t, Options{Seeds: []string{late}}) // nobody is there
 	n.do(sub(room("a")), pub(room("a"), "x"))
@@ -94,6 +116,7 @@ func (h *hosts) lookup(_ context.Context, host string) ([]string, error) {
 // TestNames: as in Kubernetes, a name stands for all nodes, and the nodes listen on
 // one port each of addresses of their own.
 func TestNames(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	port := freePort(t)
 	at := func(i int) string { return fmt.Sprintf("127.9.%d.%d", port%200, i) }
 	dns := &hosts{fails: true}
@@ -113,6 +136,7 @@ func TestNames(t *testing.T) {
 	dns.set(at(1), at(2)) // a node is among its own seeds
 	first.meets(1)
 	third := join(3) // the name stands for it only later
+	await(t, third.up, "the third node")
 	third.meets(2)
 	dns.set(at(1), at(3))
 	dns.set() // and for none, when the name server fails
@@ -180,6 +204,7 @@ func TestLostConnection(t *testing.T) {
 
 // TestSilentConnection: the same when the network drops everything without a word.
 func TestSilentConnection(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	b := start(t, Options{})
 	between := testkit.NewProxy(t, b.addr)
 	a := start(t, Options{Seeds: []string{between.Addr()}})
@@ -280,7 +305,7 @@ func TestForget(t *testing.T) {
 		address := fmt.Sprintf("10.0.0.%d:6222", i)
 		m.peers[id] = &peer{name: id, address: address, connected: i == 0, lost: now.Add(-time.Duration(i) * time.Minute)}
 	}
-	s := &noRoutes{}
+	s := noRoutes{}
 	if err := m.observe(s, now); err != nil {
 		t.Fatal(err)
 	}
@@ -292,6 +317,30 @@ func TestForget(t *testing.T) {
 	}
 	if len(m.peers) != 0 {
 		t.Errorf("%d peers are left after %v", len(m.peers), lostFor)
+	}
+}
+
+// TestExpiry: addresses that do not answer do not pile up, and seeds stay.
+func TestExpiry(t *testing.T) {
+	m, err := newMesh(Options{Log: new(testkit.LogCapture).Logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := func([]*url.URL) *server.Options { return nil }
+	now := time.Now()
+	for i := range 3 * maxLost {
+		m.found = []string{"10.9.9.9:6222", fmt.Sprintf("10.0.0.%d:6222", i)}
+		m.dial(noRoutes{}, settings, now.Add(time.Duration(i)*time.Minute))
+	}
+	if len(m.dialled) != maxLost+2 {
+		t.Errorf("%d addresses are dialled, want %d and the seeds", len(m.dialled), maxLost)
+	}
+	if last := fmt.Sprintf("10.0.0.%d:6222", 2*maxLost-1); !slices.Contains(m.dialled, last) || slices.Contains(m.dialled, "10.0.0.0:6222") {
+		t.Errorf("not the latest addresses are dialled: %q", m.dialled)
+	}
+	m.dial(noRoutes{}, settings, now.Add(lostFor+24*time.Hour))
+	if !slices.Equal(m.dialled, sorted(m.found...)) {
+		t.Errorf("%q are dialled after %v, want the seeds", m.dialled, lostFor)
 	}
 }
 
