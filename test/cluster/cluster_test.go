@@ -78,9 +78,8 @@ func strike(t *testing.T, kind engines.Kind, only string) {
 			w.settle(f.name)
 		})
 		w.t = t
-		if t.Failed() {
-			w.report(t)
-			return // what follows would suffer from it
-		}
+	}
+	if t.Failed() {
+		w.report(t)
 	}
 }

@@ -56,7 +56,7 @@ func (v *visitor) stay(ctx context.Context, base, user string) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = c.CloseNow() }() // without a word, if it is not done otherwise
+	defer func() { _ = c.CloseNow() }()
 	joinCtx, cancel := context.WithTimeout(ctx, joining)
 	defer cancel()
 	for _, channel := range []string{own(user), room} {
@@ -73,8 +73,16 @@ func (v *visitor) stay(ctx context.Context, base, user string) bool {
 			joined++
 		}
 	}
-	reading := c.CloseRead(ctx) // which answers pings
-	_ = reading
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer func() { _ = c.CloseNow() }() // without a word, if it is not done otherwise
+	reading.Go(func() {
+		for {
+			if _, _, err := c.Read(ctx); err != nil {
+				return
+			}
+		}
+	})
 	pause(ctx, rand.N(form.stay))
 	switch rand.IntN(3) {
 	case 0:

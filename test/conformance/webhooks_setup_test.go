@@ -160,13 +160,3 @@ func hookCacheMiss(channel string) map[string]any {
 func hookCount(channel string, count int) map[string]any {
 	return map[string]any{"name": "subscription_count", "channel": channel, "subscription_count": count}
 }
-
-// names returns the event names of the delivery in order.
-func (d delivery) names() []string {
-	var names []string
-	for _, e := range d.Events {
-		name, _ := e["name"].(string)
-		names = append(names, name)
-	}
-	return names
-}
