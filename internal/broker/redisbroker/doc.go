@@ -12,16 +12,19 @@
 // and a new one is made from scratch: what servers there are is asked anew, and the
 // caller subscribes anew. So there is no state in which a part of the subscriptions
 // is missing unnoticed. Once a second every server is asked on its receiving
-// connection whether it is a master still.
+// connection whether it is a master still, and a sentinel which one is; an answer that takes
+// over 5 s ends the link, also if it is the receiver that has blocked for so long.
 //
 // Publishing goes through rueidis, as one pipeline for each server, by the goroutine
 // that calls Do: with one call at a time on a connection of its own, rueidis writes
 // and reads in the caller and needs no goroutines. Its receiving side is not used. It
 // runs in a goroutine of its own that panics on a reply out of order, so that a
-// broken middlebox could end the process; it makes four allocations a message where
-// one is enough, and holds half a megabyte of buffers for each connection. Receiving
-// is ours (subscriber.go, resp.go): every length that a server states is checked
-// before it is believed, also on rueidis's connections (checked.go).
+// broken middlebox could end the process; and it takes 1.8 µs of processor time for a
+// message of 300 bytes, with four allocations, where 1.1 µs and one are enough. Its clients
+// for clusters and Sentinel are not used either, as they have such goroutines, and as
+// they follow a slot that has moved without telling. Receiving is ours (subscriber.go,
+// resp.go): every length that a server states is checked before it is believed, also
+// on rueidis's connections (checked.go).
 //
 // # Order, fence, mesh
 //

@@ -71,7 +71,8 @@ func TestSentinel(t *testing.T) {
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
 		s := testkit.NewRedisSentinel(t)
 		s.Start()
-		return setup(Options{URL: s.URL()}, s.Master)
+		s.Sentinel.CLI("ACL", "SETUSER", "watcher", "on", ">"+testkit.RedisPassword, "-@all", "+hello", "+sentinel|get-master-addr-by-name")
+		return setup(Options{URL: s.URL() + "&sentinel_username=watcher&sentinel_password=" + testkit.RedisPassword}, s.Master)
 	})
 }
 
