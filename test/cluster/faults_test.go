@@ -75,7 +75,9 @@ func cutsOff(f engines.Fault) func(*world) {
 		n.is(cutOff)
 		begin := time.Now()
 		w.sever(n, f)
-		w.survivorsAgree(w.others(n))
+		if w.engine.Kind != engines.Embedded || f != engines.Deaf { // else the others hear that it is well
+			w.survivorsAgree(w.others(n))
+		}
 		if w.engine.Kind != engines.Embedded { // which is a cluster of one then
 			w.eventually("the node says that it is alone", func() []string {
 				if ready := w.ops(n.alive(w.t).Ops + "/ready"); !strings.Contains(ready, "cluster") {

@@ -79,33 +79,44 @@ func (w *world) ops(url string) string {
 }
 
 // missing returns what listeners should have heard and have not, and how much they
-// have not heard although that can be excused: of nodes that are not well.
+// have not heard although that can be excused: of nodes, or on nodes, that did not
+// run all the time. What a node that is cut off has taken or missed comes later.
 func (w *world) missing() (problems []string, excused int) {
+	lost := make(map[string][]int)
 	for _, l := range w.listeners {
 		v, connected := l.view()
 		if !connected {
 			continue
 		}
 		for _, p := range w.publishers {
-			lost, fine := p.unheard(l, v)
-			problems = append(problems, lost...)
+			numbers, fine := p.unheard(l, v)
+			way := p.name + " to listeners of " + l.node.name
+			if len(numbers) > 0 {
+				lost[way] = append(lost[way], numbers...)
+			}
 			excused += fine
 		}
 	}
+	for way, numbers := range lost {
+		slices.Sort(numbers)
+		distinct := slices.Compact(slices.Clone(numbers))
+		problems = append(problems, fmt.Sprintf("%s: %d times not heard, %d events from %d to %d",
+			way, len(numbers), len(distinct), distinct[0], distinct[len(distinct)-1]))
+	}
+	slices.Sort(problems)
 	return problems, excused
 }
 
 // unheard returns what of this publisher's a listener has not heard.
-func (p *publisher) unheard(l *listener, v view) (lost []string, excused int) {
+func (p *publisher) unheard(l *listener, v view) (lost []int, excused int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.log {
 		if e.channel != l.channel || !e.at.After(v.since) || v.heard[stream{p.name, e.channel}][e.n] {
 			continue
 		}
-		worst := max(e.state, p.node.condition(), l.node.condition())
-		if worst == well || worst == cutOff && p.node == l.node {
-			lost = append(lost, fmt.Sprintf("%s has not heard %d of %s", l.user, e.n, p.name))
+		if max(e.state, p.node.condition(), l.node.condition()) < broken {
+			lost = append(lost, e.n)
 		} else {
 			excused++
 		}
@@ -135,12 +146,15 @@ func (w *world) complain() {
 		}
 		l.forget()
 	}
-	visits := 0
+	visits, lost := 0, []string(nil)
 	for _, v := range w.visitors {
 		for _, visit := range v.past() {
 			visits++
-			w.checkTold(visit)
+			lost = append(lost, w.neverTold(visit)...)
 		}
+	}
+	if len(lost) > 0 {
+		w.t.Errorf("webhooks never told both edges of %d memberships and channels: %q", len(lost), lost[:min(len(lost), 5)])
 	}
 	events := 0
 	for _, p := range w.publishers {
@@ -150,8 +164,11 @@ func (w *world) complain() {
 		p.mu.Unlock()
 	}
 	repeated, faults := w.receiver.repeated()
-	for _, fault := range slices.Concat(repeated, faults) {
-		w.t.Errorf("webhooks: %s", fault)
+	if len(repeated) > 0 {
+		w.t.Errorf("webhooks told %d edges twice in a row:\n%s", len(repeated), strings.Join(repeated[:min(len(repeated), 5)], "\n"))
+	}
+	for _, fault := range faults {
+		w.t.Error(fault)
 	}
 	w.t.Logf("%d events, %d visits", events, visits)
 	if events == 0 || visits == 0 {
@@ -159,15 +176,16 @@ func (w *world) complain() {
 	}
 }
 
-// checkTold requires that a visit was told to have begun and ended.
-func (w *world) checkTold(v visit) {
-	w.t.Helper()
+// neverTold returns of what a visit was told not to have begun or not to have
+// ended.
+func (w *world) neverTold(v visit) (lost []string) {
 	if !v.healthy {
-		return
+		return nil
 	}
 	for _, about := range []string{memberOf(v.user), own(v.user)} {
 		if on, off := w.receiver.told(about); on == 0 || off == 0 {
-			w.t.Errorf("webhooks told %d times that %s is on and %d times that it is off", on, about, off)
+			lost = append(lost, fmt.Sprintf("%s: %d on, %d off", about, on, off))
 		}
 	}
+	return lost
 }

@@ -112,7 +112,7 @@ func (e *Engine) URL() string {
 		}
 		return redisURL(sentinels) + "&master_set=" + masterName
 	case NATS, NATSCluster:
-		return "nats://" + strings.Join(e.Addrs(), ",")
+		return "nats://" + strings.Join(e.Addrs(), ",nats://")
 	}
 	return string(Embedded)
 }

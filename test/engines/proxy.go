@@ -64,10 +64,12 @@ func (p *Proxy) SetFor(pid int, f Fault) {
 
 // Rename changes ports in what servers of NATS say about themselves and others, on
 // new connections: that of one address becomes that of another, of as many digits.
+// Ports stand after a colon, and at the end of the names of embedded servers.
 func (p *Proxy) Rename(address, to string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.names = append(p.names, ":"+portOf(address), ":"+portOf(to))
+	from, into := portOf(address), portOf(to)
+	p.names = append(p.names, ":"+from, ":"+into, "."+from+`"`, "."+into+`"`)
 }
 
 func (p *Proxy) faultLocked(l *link) Fault {
