@@ -104,6 +104,31 @@ func (s *server) joined() error {
 	return nil
 }
 
+// explain logs what the nodes of a cluster have counted if the test fails: barriers
+// that were given up after a second explain what is otherwise impossible.
+func (s *server) explain(t *testing.T) {
+	t.Helper()
+	if len(s.nodes) == 1 {
+		return
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		for i := range s.nodes {
+			samples, err := s.metricsOf(i)
+			for name, value := range samples {
+				if strings.HasPrefix(name, "pipesocketd_cluster_") && value != 0 && !strings.Contains(name, "_bucket") {
+					t.Logf("node %d: %s %v", i, name, value)
+				}
+			}
+			if err != nil {
+				t.Log(err)
+			}
+		}
+	})
+}
+
 // onOneNode returns a server of one process, whatever the topology of the run. It is for
 // what is not a matter of clusters; the reason says why that is so.
 func onOneNode(t *testing.T, reason, yaml string, env ...string) *server {

@@ -99,6 +99,7 @@ func publishBatch(t *testing.T, s *server, channel string, subscriber *client) {
 
 func publicationOrder(t *testing.T) {
 	s := shared(t)
+	s.explain(t)
 	channel := unique("ordered-")
 	subscribers := []*client{connect(t, s, plain), connect(t, s, plain), connectVersion(t, s, plain, 5)}
 	for _, c := range subscribers {
