@@ -86,12 +86,12 @@ func (p *program) scenarioCommand(scenario bench.Scenario) *cobra.Command {
 
 // serverFlags adds those that say whom to load.
 func serverFlags(flags *pflag.FlagSet, o *bench.Options, secret *string) {
-	flags.StringVar(&o.URL, "url", "http://127.0.0.1:6001", "URL of the server, mount included")
+	flags.StringArrayVar(&o.URLs, "url", []string{"http://127.0.0.1:6001"}, "URL of the server, mount included; given several times, connections and requests go to these servers in turns")
 	flags.StringVar(&o.AppID, "app-id", string(config.DevelopmentAppID), "id of the app")
 	flags.StringVar(&o.Key.Key, "key", config.DevelopmentKey, "key of the app")
 	flags.StringVar(secret, "secret", string(config.DevelopmentSecret), "secret of the app; other users of the machine can see it here, not in PIPESOCKETD_APP_SECRET")
 	flags.BoolVar(&o.AllowRemote, "allow-remote", false, "the server may be on another machine: only for servers that are yours")
-	flags.IntVar(&o.PID, "pid", 0, "process of the server, to measure its CPU time and memory")
+	flags.IntSliceVar(&o.PIDs, "pid", nil, "process of the server, to measure its CPU time and memory; given several times, all of them together and each by itself")
 }
 
 // loadFlags adds the flags of which each scenario heeds some.
@@ -103,6 +103,7 @@ func loadFlags(flags *pflag.FlagSet, o *bench.Options) {
 	flags.IntVar(&o.Batch, "batch", o.Batch, "events in one request")
 	flags.IntVar(&o.Slow, "slow", o.Slow, "subscribers that do not read, besides --connections")
 	flags.IntVar(&o.Churners, "churners", o.Churners, "users that join and leave, besides --connections")
+	flags.BoolVar(&o.Known, "known", o.Known, "who joins is a member already, by a connection to another server if there are several: nobody is told")
 	flags.Float64Var(&o.Rate, "rate", o.Rate, "requests, events or connects per second at fixed times; 0 makes the next when one has arrived everywhere")
 	flags.IntVar(&o.InFlight, "in-flight", o.InFlight, "requests or events in flight: not arrived everywhere at --rate 0, else not answered")
 	flags.IntVar(&o.Connecting, "connecting", o.Connecting, "connects at the same time")

@@ -27,6 +27,7 @@ const (
 type client struct {
 	// the plan, set before it is opened
 	index    int
+	target   *target
 	raw      bool // frames without upgrade or protocol: the floor
 	slow     bool // has a small receive buffer
 	channels []protocol.ChannelName

@@ -4,43 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 var clientEventsScenario = Scenario{
 	Name:     "clientevents",
-	Summary:  "Members of a private channel that send events to one another",
+	Summary:  "Members of private channels that send events to one another",
 	Defaults: defaults(func(o *Options) { o.Connections = 100 }),
-	Flags:    []string{"connections", "size", "rate", "in-flight", "floor"},
+	Flags:    []string{"connections", "channels", "size", "rate", "in-flight", "floor"},
 	setup: func(o *Options) string {
-		return fmt.Sprintf("1 private channel × %d members, %d bytes, %s", o.Connections, o.Size, o.loop("events"))
+		return fmt.Sprintf("%s × %d members, %d bytes, %s", plural(o.Channels, "private channel"), o.Connections/o.Channels, o.Size, o.loop("events"))
 	},
 	connections: func(o *Options) int { return o.Connections },
 	check: func(o *Options) error {
-		if o.Connections < 2 {
-			return errors.New("--connections must be at least 2")
+		switch {
+		case o.Connections/o.Channels < 2:
+			return errors.New("--connections must be at least 2 for each channel")
+		case o.Connections%o.Channels != 0:
+			return errors.New("--connections must be a multiple of --channels")
 		}
 		return nil
 	},
 	run: runClientEvents,
 }
 
-const clientEventChannel protocol.ChannelName = "private-load"
+const clientEventChannel = "private-load"
 
-// clientEvents sends from the members in turn, from inside the engine: event n
-// is that of member n modulo members. Each has to reach all the others.
+// clientEventChannelName returns the name of a channel; where there is one, it has
+// no number.
+func clientEventChannelName(o *Options, channel int) protocol.ChannelName {
+	if o.Channels == 1 {
+		return clientEventChannel
+	}
+	return protocol.ChannelName(clientEventChannel + "-" + strconv.Itoa(channel))
+}
+
+// clientEvents sends on the channels in turns, and on each from its members in
+// turns, from inside the engine. Each event has to reach all other members.
+// Connections of a channel are next to one another.
 type clientEvents struct {
-	fleet   *fleet
-	members int
-	closed  bool // loop
+	fleet    *fleet
+	channels int
+	members  int  // of each channel
+	closed   bool // loop
 
 	// touched only inside the engine
-	frame        *stampedFrame
+	frames       []*stampedFrame // by channel
 	find         stampFinder
 	tallies      []tally
 	flight       *flight
 	latency      latency
+	crossing     *crossing
 	since, until int64
 	counts       counts
 	sent         uint64
@@ -48,17 +64,20 @@ type clientEvents struct {
 }
 
 func newClientEvents(o *Options) *clientEvents {
-	const before = `{"event":"client-tick","channel":"` + string(clientEventChannel) + `","data":"`
 	data := newEventData(o.Size)
-	payload := data.append([]byte(before), 0, 0)
 	e := &clientEvents{
-		members: o.Connections, closed: o.Rate == 0,
-		frame:   newStampedFrame(append(payload, `"}`...), data, len(before)),
-		find:    data.finder(),
-		tallies: make([]tally, o.Connections),
-		latency: newLatency(),
+		channels: o.Channels, members: o.Connections / o.Channels, closed: o.Rate == 0,
+		find:     data.finder(),
+		tallies:  make([]tally, o.Connections),
+		latency:  newLatency(),
+		crossing: newCrossing(len(o.URLs)),
 	}
-	e.flight = newFlight(o.Connections-1, func() {
+	for channel := range o.Channels {
+		before := `{"event":"client-tick","channel":"` + string(clientEventChannelName(o, channel)) + `","data":"`
+		payload := data.append([]byte(before), 0, 0)
+		e.frames = append(e.frames, newStampedFrame(append(payload, `"}`...), data, len(before)))
+	}
+	e.flight = newFlight(e.members-1, func() {
 		if e.closed {
 			e.send(now())
 		}
@@ -66,33 +85,51 @@ func newClientEvents(o *Options) *clientEvents {
 	return e
 }
 
+// place tells where an event is sent: on which channel, and in which turn of it.
+func (e *clientEvents) place(number uint64) (channel int, turn uint64) {
+	return int(number % uint64(e.channels)), number / uint64(e.channels)
+}
+
+// sender returns the connection whose turn it is.
+func (e *clientEvents) sender(channel int, turn uint64) *client {
+	return e.fleet.clients[channel*e.members+int(turn%uint64(e.members))]
+}
+
 // send makes the next member send the next event.
 func (e *clientEvents) send(due int64) {
 	if e.stopped {
 		return
 	}
-	c := e.fleet.clients[e.sent%uint64(e.members)]
-	frame := e.frame.with(due, e.sent)
+	channel, turn := e.place(e.sent)
+	frame := e.frames[channel].with(due, e.sent)
 	e.sent++
-	e.fleet.write(c, frame)
+	e.fleet.write(e.sender(channel, turn), frame)
 }
 
 func (e *clientEvents) event(c *client, msg []byte, at int64) {
 	sent, number, ok := e.find.find(msg)
-	members, member := uint64(e.members), uint64(c.index)
-	if !ok || number >= e.sent || number%members == member {
+	channel, turn := e.place(number)
+	members, member := uint64(e.members), uint64(c.index%e.members)
+	if !ok || number >= e.sent || c.index/e.members != channel || turn%members == member {
 		e.counts.foreign++
 		return
 	}
-	// A member's stream is without its own events: number less those before it.
-	own := (number + members - 1 - member) / members
-	if !e.tallies[c.index].mark(number - own) {
+	// A member's stream is without its own events: turns less those before this one.
+	own := (turn + members - 1 - member) / members
+	if !e.tallies[c.index].mark(turn - own) {
 		e.counts.duplicates++
 		return
 	}
 	e.counts.deliveries++
+	crossed := e.crossing != nil && e.sender(channel, turn).target != c.target
+	if crossed {
+		e.counts.crossed++
+	}
 	if sent >= e.since && sent < e.until {
 		e.latency.add(at - sent)
+		if e.crossing != nil {
+			e.crossing.add(at-sent, crossed)
+		}
 	}
 	e.flight.arrived(number)
 }
@@ -106,9 +143,9 @@ func runClientEvents(ctx context.Context, r *run) error {
 	e := newClientEvents(r.o)
 	clients := make([]*client, r.o.Connections)
 	for i := range clients {
-		clients[i] = &client{channels: []protocol.ChannelName{clientEventChannel}}
+		clients[i] = &client{channels: []protocol.ChannelName{clientEventChannelName(r.o, i/e.members)}}
 	}
-	f := newFleet(r.o, r.target, clients, e, nil)
+	f := newFleet(r.o, r.targets, clients, e, nil)
 	e.fleet = f
 	defer f.close()
 	if err := f.open(ctx, r.o); err != nil {
@@ -121,6 +158,7 @@ func runClientEvents(ctx context.Context, r *run) error {
 	r.cost(w, float64(w.deliveries())/float64(e.members-1))
 	f.engine.do(func() {
 		r.result.Figures = append(r.result.Figures, e.latency.figures("latency")...)
+		r.crossingFigures(e.crossing, w)
 		r.account(f, e.counts, e.sent, e.expected())
 	})
 	return nil

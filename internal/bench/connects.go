@@ -32,7 +32,7 @@ func (r *run) connects() *fleet {
 	for i := range clients {
 		clients[i] = &client{channels: []protocol.ChannelName{channelName(i % r.o.Channels)}}
 	}
-	return newFleet(r.o, r.target, clients, &silence{}, nil)
+	return newFleet(r.o, r.targets, clients, &silence{}, nil)
 }
 
 // silence expects no events.
@@ -48,10 +48,8 @@ func (r *run) connect(ctx context.Context, f *fleet) (w window, err error) {
 	w.from.self = selfUsage()
 	w.from.machine, _ = machineCPU()
 	w.from.at = now()
-	if r.o.PID != 0 {
-		if w.from.server, err = processUsage(r.o.PID); err != nil {
-			return w, err
-		}
+	if w.from.server, w.from.each, err = usageOf(r.o.PIDs); err != nil {
+		return w, err
 	}
 	f.paced = r.o.Rate > 0
 	if err := f.start(r.o); err != nil {
@@ -72,7 +70,7 @@ func (r *run) connectFigures(f *fleet, w window) {
 	var c fleetCounts
 	f.engine.do(func() { c = f.counts })
 	res.add("connections per second", "1/s", n/(float64(c.readyAt-c.beganAt)/1e9), Higher)
-	if r.o.PID != 0 {
+	if len(r.o.PIDs) > 0 {
 		res.add("server CPU per connect", "ms", w.cpu().Seconds()*1000/n, Lower)
 	}
 	res.add("generator CPU per connect", "ms", w.self().Seconds()*1000/n, "")

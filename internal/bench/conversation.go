@@ -19,7 +19,7 @@ func (f *fleet) opened(c *client) {
 		return
 	}
 	c.state = upgrading
-	f.write(c, f.upgrade)
+	f.write(c, f.upgrade[c.target.number])
 }
 
 func (f *fleet) write(c *client, b []byte) {

@@ -8,12 +8,13 @@ func (r *run) cost(w window, events float64) {
 	res, deliveries := r.result, float64(w.deliveries())
 	res.add(figureDeliveries, "1/s", deliveries/w.seconds(), Higher)
 	res.add("events per second", "1/s", events/w.seconds(), Higher)
-	if r.o.PID != 0 && deliveries > 0 {
+	if len(r.o.PIDs) > 0 && deliveries > 0 {
 		res.add(figureCost, "s", w.cpu().Seconds()/deliveries*1e6, Lower)
 		res.add("of it user", "s", w.user().Seconds()/deliveries*1e6, Lower)
 		res.add("server CPU per million events", "s", w.cpu().Seconds()/events*1e6, Lower)
 		res.add("server CPU", "cores", w.cpu().Seconds()/w.seconds(), "")
 		res.add("server RSS", "MiB", float64(w.to.server.rss)/(1<<20), Lower)
+		r.each(w, deliveries/1e6, "million deliveries")
 	}
 	if deliveries > 0 {
 		res.add("generator CPU per million deliveries", "s", w.self().Seconds()/deliveries*1e6, "")
@@ -22,6 +23,19 @@ func (r *run) cost(w window, events float64) {
 	res.add("received", "MiB/s", float64(w.to.fleet.received-w.from.fleet.received)/(1<<20)/w.seconds(), "")
 	if deliveries == 0 {
 		res.warn("nothing was delivered during the measurement")
+	}
+}
+
+// each adds what every process cost by itself, if there are several: in all per
+// unit, and how much memory it has.
+func (r *run) each(w window, units float64, unit string) {
+	if len(r.o.PIDs) < 2 || units <= 0 {
+		return
+	}
+	for i, pid := range r.o.PIDs {
+		process := fmt.Sprintf("process %d (%s)", i+1, processName(pid))
+		r.result.add(process+" CPU per "+unit, "s", (w.to.each[i].cpu()-w.from.each[i].cpu()).Seconds()/units, Lower)
+		r.result.add(process+" RSS", "MiB", float64(w.to.each[i].rss)/(1<<20), Lower)
 	}
 }
 
@@ -45,7 +59,7 @@ func (r *run) generator(w window) {
 			res.warn("the generator was busy reading %.0f %% of the time: rates and latencies show the generator, only the CPU figures the server", 100*busy)
 		}
 	}
-	if _, known := machineCPU(); known && r.o.PID != 0 {
+	if _, known := machineCPU(); known && len(r.o.PIDs) > 0 {
 		others := w.others().Seconds() / w.seconds()
 		res.add("CPU of other processes", "cores", max(others, 0), "")
 		if others > busyOthers*float64(machineCores()) {
@@ -53,7 +67,7 @@ func (r *run) generator(w window) {
 		}
 	}
 	total := self
-	if r.o.PID != 0 {
+	if len(r.o.PIDs) > 0 {
 		total += w.cpu().Seconds() / w.seconds()
 	}
 	if cores := float64(machineCores()); total > busyCores*cores {

@@ -13,7 +13,7 @@ func TestDeliveriesDoNotAllocate(t *testing.T) {
 		tr := newTraffic(shape{channels: 1, subscribers: 1, connections: 1, batch: 1}, d, &issued, func() {})
 		tr.until = math.MaxInt64
 		c := &client{state: ready}
-		f := newFleet(&Options{}, &target{}, []*client{c}, tr, nil)
+		f := newFleet(&Options{}, []*target{{}}, []*client{c}, tr, nil)
 		const before = `{"event":"tick","channel":"load-0","data":"`
 		payload := append(d.append([]byte(before), 0, 0), `"}`...)
 		frame := appendServerFrame(nil, payload)
@@ -38,7 +38,7 @@ func BenchmarkDelivery(b *testing.B) {
 	tr := newTraffic(shape{channels: 1, subscribers: 1, connections: 1, batch: 1}, d, &issued, func() {})
 	tr.until = math.MaxInt64
 	c := &client{state: ready}
-	f := newFleet(&Options{}, &target{}, []*client{c}, tr, nil)
+	f := newFleet(&Options{}, []*target{{}}, []*client{c}, tr, nil)
 	const before = `{"event":"tick","channel":"load-0","data":"`
 	payload := append(d.append([]byte(before), 0, 0), `"}`...)
 	frame := appendServerFrame(nil, payload)

@@ -27,7 +27,7 @@ func (e *epoll) dial(c *client) {
 }
 
 func (e *epoll) connect(c *client) (err error) {
-	address := e.f.target.address
+	address := c.target.address
 	family, to := syscall.AF_INET, socketAddress(address)
 	if address.Addr().Is6() {
 		family = syscall.AF_INET6

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/auth"
@@ -25,13 +26,13 @@ type handler interface {
 // fleet opens connections, subscribes them and passes on what they receive.
 type fleet struct {
 	// set by newFleet, immutable
-	target  *target
+	targets []*target
 	pair    auth.Key
 	timeout time.Duration
 	limit   int // connects at the same time
 	paced   bool
 	engine  engine
-	upgrade []byte
+	upgrade [][]byte // for each target
 	accept  string
 	failed  chan error // capacity 1: why opening cannot go on; never closed
 
@@ -77,14 +78,14 @@ type fleetCounts struct {
 	beganAt        int64 // when the first connect began
 }
 
-// newFleet returns a fleet of subscribers and, if there is a publisher, its
-// connections behind them.
-func newFleet(o *Options, t *target, clients []*client, h handler, p *publisher) *fleet {
+// newFleet returns a fleet of subscribers, whose connections go to the targets in
+// turns, and, if there is a publisher, its connections behind them.
+func newFleet(o *Options, targets []*target, clients []*client, h handler, p *publisher) *fleet {
 	sum := sha1.Sum([]byte(upgradeKey + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
 	f := &fleet{
-		target: t, pair: o.Key, timeout: o.Timeout, limit: o.Connecting,
-		upgrade: t.upgradeRequest(), accept: base64.StdEncoding.EncodeToString(sum[:]),
-		allUp: make(chan struct{}), failed: make(chan error, 1),
+		targets: targets, pair: o.Key, timeout: o.Timeout, limit: o.Connecting,
+		accept: base64.StdEncoding.EncodeToString(sum[:]),
+		allUp:  make(chan struct{}), failed: make(chan error, 1),
 		clients: clients, handler: h, publisher: p,
 		established: newLatency(), subscribed: newLatency(),
 	}
@@ -95,12 +96,18 @@ func newFleet(o *Options, t *target, clients []*client, h handler, p *publisher)
 	for i, c := range f.clients {
 		c.index, c.fd = i, -1
 	}
+	for i, c := range clients {
+		c.target = targets[i%len(targets)]
+	}
+	for _, t := range targets {
+		f.upgrade = append(f.upgrade, t.upgradeRequest())
+	}
 	return f
 }
 
 // start starts the engine. The caller closes the fleet in any case.
 func (f *fleet) start(o *Options) (err error) {
-	f.engine, err = newEngine(f, o.portable || f.target.tls)
+	f.engine, err = newEngine(f, o.portable || slices.ContainsFunc(f.targets, func(t *target) bool { return t.tls }))
 	return err
 }
 

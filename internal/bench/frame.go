@@ -15,9 +15,9 @@ const (
 )
 
 // maxFrame bounds the payload of a server's frame: an event of the greatest
-// size with every byte escaped does not occur here, a presence list of a
-// thousand members fits.
-const maxFrame = 256 << 10
+// size with every byte escaped does not occur here, a presence list of 20,000
+// members fits.
+const maxFrame = 2 << 20
 
 var (
 	errFragment = errors.New("the server sent a fragmented message, which is not supported here")

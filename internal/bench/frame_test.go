@@ -46,7 +46,7 @@ func TestCutFrameRefuses(t *testing.T) {
 		{"a long control frame", []byte{0x89, 126, 0, 126}, errControl},
 		{"a binary frame", []byte{0x82, 0}, nil},
 		{"an unknown control frame", []byte{0x8b, 0}, nil},
-		{"a frame that is too long", []byte{0x81, 127, 0, 0, 0, 0, 0, 4, 0, 1}, nil},
+		{"a frame that is too long", []byte{0x81, 127, 0, 0, 0, 0, 0, 0x20, 0, 1}, nil},
 		{"a length beyond all", []byte{0x81, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, nil},
 	}
 	for _, tt := range tests {

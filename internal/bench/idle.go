@@ -23,6 +23,9 @@ var idleScenario = Scenario{
 		if o.Runs > 1 {
 			return errors.New("idle needs a fresh server for each run, since memory is not given back at once: --runs must be 1; --json collects runs")
 		}
+		if o.Metrics != "" && max(len(o.URLs), len(o.PIDs)) > 1 {
+			return errors.New("--metrics are those of one process: give one --url and one --pid")
+		}
 		return someConnections(o)
 	},
 	run: runIdle,
@@ -38,16 +41,14 @@ type memoryState struct {
 // idleMemory reads memory before and behind the connects. The kernel's view comes
 // first, since a collection changes what it sees.
 type idleMemory struct {
-	pid     int
+	pids    []int
 	scraper *scraper // nil without metrics
 	lives   bool     // the server collects when asked to
 }
 
 func (m *idleMemory) read(ctx context.Context) (s memoryState, err error) {
-	if m.pid != 0 {
-		if s.memory, err = processMemory(m.pid); err != nil {
-			return s, err
-		}
+	if s.memory, err = memoryOf(m.pids); err != nil {
+		return s, err
 	}
 	if m.scraper == nil {
 		return s, nil
@@ -63,7 +64,7 @@ func (m *idleMemory) read(ctx context.Context) (s memoryState, err error) {
 // runIdle reads the server's memory once it has settled, and its CPU time behind
 // that.
 func runIdle(ctx context.Context, r *run) (err error) {
-	m := idleMemory{pid: r.o.PID}
+	m := idleMemory{pids: r.o.PIDs}
 	if r.o.Metrics != "" {
 		if m.scraper, err = newScraper(ctx, r.o); err != nil {
 			return err
@@ -98,7 +99,7 @@ func runIdle(ctx context.Context, r *run) (err error) {
 		return err
 	}
 	r.idleFigures(&connected, &idle, empty, settled)
-	if r.o.PID != 0 && r.o.Settle > 0 {
+	if len(r.o.PIDs) > 0 && r.o.Settle > 0 {
 		r.result.add("server memory steady after", "s", float64(max(steady-connected.to.at, 0))/1e9, Lower)
 	}
 	if m.scraper != nil {
@@ -110,21 +111,21 @@ func runIdle(ctx context.Context, r *run) (err error) {
 
 func (r *run) idleFigures(connected, idle *window, empty, settled memoryState) {
 	res := r.result
-	if r.o.PID == 0 {
+	if len(r.o.PIDs) == 0 {
 		res.warn("without --pid neither memory nor CPU time of the server is known")
 		return
 	}
-	res.add("server RSS per connection", "KiB", r.each(settled.rss, empty.rss), Lower)
-	res.add("of it anonymous: heap and stacks", "KiB", r.each(settled.anonymous, empty.anonymous), Lower)
-	res.add("of it files: program code", "KiB", r.each(settled.file, empty.file), Lower)
-	res.add("server RSS per connection, just connected", "KiB", r.each(connected.to.server.rss, connected.from.server.rss), Lower)
+	res.add("server RSS per connection", "KiB", r.perConnection(settled.rss, empty.rss), Lower)
+	res.add("of it anonymous: heap and stacks", "KiB", r.perConnection(settled.anonymous, empty.anonymous), Lower)
+	res.add("of it files: program code", "KiB", r.perConnection(settled.file, empty.file), Lower)
+	res.add("server RSS per connection, just connected", "KiB", r.perConnection(connected.to.server.rss, connected.from.server.rss), Lower)
 	res.add("empty server RSS", "MiB", float64(empty.rss)/(1<<20), Lower)
 	hours := float64(r.o.Connections) * idle.seconds() / 3600
 	res.add("server CPU per idle connection and hour", "ms", idle.cpu().Seconds()*1000/hours, Lower)
 }
 
-// each is the growth for each connection, in KiB.
-func (r *run) each(after, before uint64) float64 {
+// perConnection is the growth for each connection, in KiB.
+func (r *run) perConnection(after, before uint64) float64 {
 	return (float64(after) - float64(before)) / 1024 / float64(r.o.Connections)
 }
 
@@ -143,7 +144,7 @@ func (r *run) runtimeFigures(empty, settled memoryState, lives bool) {
 	part("heap free but held", a.held-b.held)
 	part("goroutine stacks", a.stacks-b.stacks)
 	part("runtime metadata", a.metadata-b.metadata)
-	if r.o.PID != 0 {
+	if len(r.o.PIDs) > 0 {
 		counted := func(m runtimeMemory) float64 { return m.inUse + m.held + m.stacks + m.metadata }
 		part("rest of RSS", float64(settled.rss)-float64(empty.rss)-counted(a)+counted(b))
 	}

@@ -41,7 +41,8 @@ func floorsOf(o *Options) []Options {
 	floor.Scenario, floor.FramesPerWrite, floor.Batch, floor.Floor = limitScenario.Name, 1, 1, false
 	scenario, _ := find(o.Scenario)
 	floor.Connections = scenario.connections(o)
-	if o.Scenario == channelsScenario.Name || o.Scenario == batchScenario.Name {
+	many := o.Scenario == clientEventsScenario.Name && o.Channels > 1
+	if o.Scenario == channelsScenario.Name || o.Scenario == batchScenario.Name || many {
 		floor.Rate = 0          // rounds over all connections, not requests
 		return []Options{floor} // events in flight are for different connections
 	}
@@ -113,12 +114,12 @@ func runLimit(ctx context.Context, r *run) error {
 		return err
 	}
 	o := *r.o
-	o.PID = w.command.Process.Pid
-	if _, err := processUsage(o.PID); err != nil {
-		o.PID = 0
+	o.PIDs = []int{w.command.Process.Pid}
+	if _, _, err := usageOf(o.PIDs); err != nil {
+		o.PIDs = nil
 		r.result.warn("the writer's cost is not known: %v", err)
 	}
-	r = &run{o: &o, target: &target{address: w.address}, result: r.result}
+	r = &run{o: &o, targets: []*target{{address: w.address}}, result: r.result}
 
 	s := shape{channels: 1, subscribers: o.Connections, connections: o.Connections, batch: 1}
 	issued := uint64(math.MaxUint64) // the writer counts
@@ -132,7 +133,7 @@ func runLimit(ctx context.Context, r *run) error {
 	for _, c := range clients {
 		c.raw, c.channels = true, nil
 	}
-	f := newFleet(&o, r.target, clients, t, nil)
+	f := newFleet(&o, r.targets, clients, t, nil)
 	defer f.close()
 	measured, err := r.loadLimit(ctx, f, t, w)
 	if f.engine != nil {

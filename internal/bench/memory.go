@@ -10,6 +10,20 @@ type memory struct {
 	file      uint64 // the program and its libraries, as far as they have been touched
 }
 
+// memoryOf reads the memory of processes, together.
+func memoryOf(pids []int) (sum memory, err error) {
+	for _, pid := range pids {
+		m, err := processMemory(pid)
+		if err != nil {
+			return memory{}, err
+		}
+		sum.rss += m.rss
+		sum.anonymous += m.anonymous
+		sum.file += m.file
+	}
+	return sum, nil
+}
+
 // Memory has settled when it has stayed within these bounds, whichever is wider,
 // for the wanted time.
 const (

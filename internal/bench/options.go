@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/auth"
@@ -15,10 +16,10 @@ import (
 type Options struct {
 	Scenario string
 
-	URL         string // of the public listener, mount included: http or https
+	URLs        []string // of the servers' public listeners, mount included: http or https; connections and requests go to them in turns
 	AppID       string
 	Key         auth.Key
-	AllowRemote bool // the server may be on another machine
+	AllowRemote bool // the servers may be on other machines
 
 	Connections    int     // in all; 0 where Channels and Subscribers decide
 	Channels       int     // channels in all
@@ -27,6 +28,7 @@ type Options struct {
 	Batch          int     // events in one request
 	Slow           int     // consumers that do not read, besides Connections
 	Churners       int     // connections that join and leave, besides Connections
+	Known          bool    // who joins is a member already, by a connection to another server
 	Rate           float64 // requests, client events or connects per second; 0 is a closed loop
 	InFlight       int     // closed loop: requests or client events not yet delivered everywhere
 	Connecting     int     // connects at the same time
@@ -36,7 +38,7 @@ type Options struct {
 	Duration time.Duration // of the measurement
 	Timeout  time.Duration // of a connect, a request and the wait for the last deliveries
 
-	PID     int           // the server's process, 0 if its cost is not to be measured
+	PIDs    []int         // the servers' processes, and others that work for them; none if their cost is not to be measured
 	Metrics string        // URL of the server's metrics, "" if they are not to be read
 	Settle  time.Duration // how long the server's memory must be steady to be read; 0 does not wait
 	Runs    int           // repetitions
@@ -60,6 +62,7 @@ const (
 	maxCount     = 1 << 20
 	maxInFlight  = 1 << 10
 	maxRate      = 1e6
+	maxServers   = 1 << 8 // their numbers fit into a byte
 	maxBatch     = 100
 	maxRunLength = 24 * time.Hour
 )
@@ -90,7 +93,10 @@ func (o *Options) validate() error {
 	count("frames-per-write", o.FramesPerWrite, 1, maxInFlight)
 	count("runs", o.Runs, 1, 1000)
 	check(o.Rate >= 0 && o.Rate <= maxRate, "--rate must be 0 to %.0f, not %g", float64(maxRate), o.Rate)
-	check(o.PID >= 0, "--pid must be a process id, not %d", o.PID)
+	check(len(o.URLs) <= maxServers, "--url may be given %d times, not %d", maxServers, len(o.URLs))
+	for i, pid := range o.PIDs {
+		check(pid > 0 && !slices.Contains(o.PIDs[:i], pid), "--pid must be the id of a process, each once, not %d", pid)
+	}
 	length("warmup", o.Warmup, 0)
 	length("duration", o.Duration, time.Millisecond)
 	length("settle", o.Settle, 0)

@@ -42,18 +42,23 @@ func TestRunRefuses(t *testing.T) {
 		{"a negative time to settle", "idle", func(o *Options) { o.Settle = -1 }, "--settle must be 0s to 24h"},
 		{"idle again and again", "idle", func(o *Options) { o.Runs = 2 }, "fresh server"},
 		{"more frames than are in flight", "limit", func(o *Options) { o.FramesPerWrite = 5 }, "--frames-per-write must be at most --in-flight"},
-		{"a process that is not there", "fanout", func(o *Options) { o.PID = 1 << 30 }, "there is no process"},
-		{"another machine", "fanout", func(o *Options) { o.URL = "http://192.0.2.1:6001" }, "192.0.2.1 (192.0.2.1) is not this machine: load is put on a server elsewhere only with --allow-remote"},
-		{"no URL", "fanout", func(o *Options) { o.URL = "127.0.0.1:6001" }, "--url must be an http or https URL"},
-		{"a password in the URL", "fanout", func(o *Options) { o.URL = "http://a:b@127.0.0.1" }, "--url must be"},
-		{"a server that is not there", "fanout", func(o *Options) { o.URL = "http://127.0.0.1:1" }, "connection 1 of 1004: connect: connection refused"},
+		{"a process that is not there", "fanout", func(o *Options) { o.PIDs = []int{1 << 30} }, "there is no process"},
+		{"another machine", "fanout", func(o *Options) { o.URLs[0] = "http://192.0.2.1:6001" }, "192.0.2.1 (192.0.2.1) is not this machine: load is put on a server elsewhere only with --allow-remote"},
+		{"the same process twice", "fanout", func(o *Options) { o.PIDs = []int{1, 1} }, "--pid must be the id of a process, each once, not 1"},
+		{"too many servers", "fanout", func(o *Options) { o.URLs = make([]string, 300) }, "--url may be given 256 times, not 300"},
+		{"members that no channel gets", "clientevents", func(o *Options) { o.Channels = 7 }, "--connections must be a multiple of --channels"},
+		{"metrics of several servers", "idle", func(o *Options) { o.Metrics, o.URLs = "http://127.0.0.1:1", append(o.URLs, o.URLs...) }, "--metrics are those of one process"},
+		{"a storm without a rate", "presence-storm", func(o *Options) { o.Rate = 0 }, "--rate must be at least 1"},
+		{"no URL", "fanout", func(o *Options) { o.URLs[0] = "127.0.0.1:6001" }, "--url must be an http or https URL"},
+		{"a password in the URL", "fanout", func(o *Options) { o.URLs[0] = "http://a:b@127.0.0.1" }, "--url must be"},
+		{"a server that is not there", "fanout", func(o *Options) { o.URLs[0] = "http://127.0.0.1:1" }, "connection 1 of 1004: connect: connection refused"},
 		{"no writer", "limit", nil, "no command is known"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := find(tt.scenario)
 			o := s.Defaults
-			o.Scenario, o.URL, o.AppID, o.Timeout = tt.scenario, "http://127.0.0.1:1", "1", time.Second
+			o.Scenario, o.URLs, o.AppID, o.Timeout = tt.scenario, []string{"http://127.0.0.1:1"}, "1", time.Second
 			o.Key = auth.Key{Key: "k", Secret: "s"}
 			if tt.change != nil {
 				tt.change(&o)
@@ -72,7 +77,7 @@ func TestTarget(t *testing.T) {
 		"http://[::1]:6001/":            {host: "[::1]:6001", socket: "/app/k", api: "/apps/1"},
 		"https://127.0.0.1/real%20time": {host: "127.0.0.1", tls: true, socket: "/real%20time/app/k", api: "/real%20time/apps/1"},
 	} {
-		got, err := newTarget(t.Context(), &Options{URL: url, AppID: "1", Key: auth.Key{Key: "k"}})
+		got, err := newTarget(t.Context(), &Options{AppID: "1", Key: auth.Key{Key: "k"}}, url)
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
 			continue
@@ -82,7 +87,7 @@ func TestTarget(t *testing.T) {
 			t.Errorf("%s: %+v", url, got)
 		}
 	}
-	remote, err := newTarget(t.Context(), &Options{URL: "https://192.0.2.1", AllowRemote: true})
+	remote, err := newTarget(t.Context(), &Options{AllowRemote: true}, "https://192.0.2.1")
 	if err != nil || remote.address.String() != "192.0.2.1:443" || remote.hostname() != "192.0.2.1" {
 		t.Errorf("a server that may be remote: %+v, %v", remote, err)
 	}

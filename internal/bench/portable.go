@@ -47,7 +47,7 @@ func (p *portable) tick() {
 
 func (p *portable) dial(c *client) {
 	p.running.Go(func() {
-		conn, err := p.connect()
+		conn, err := p.connect(c.target)
 		p.mu.Lock()
 		switch {
 		case c.state != connecting || c.conn != nil: // given up meanwhile
@@ -71,10 +71,10 @@ func (p *portable) dial(c *client) {
 	})
 }
 
-func (p *portable) connect() (net.Conn, error) {
+func (p *portable) connect(t *target) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, p.f.timeout)
 	defer cancel()
-	return p.f.target.dial(ctx)
+	return t.dial(ctx)
 }
 
 // dial connects to the server, with TLS if it has it.

@@ -183,7 +183,7 @@ func (h *churn) expected() uint64 { return h.joins * uint64(2*h.standing+1) }
 
 func runPresence(ctx context.Context, r *run) error {
 	h := newChurn(r.o)
-	f := newFleet(r.o, r.target, h.clients(), h, nil)
+	f := newFleet(r.o, r.targets, h.clients(), h, nil)
 	h.fleet = f
 	defer f.close()
 	if err := f.open(ctx, r.o); err != nil {
@@ -213,7 +213,7 @@ func runPresence(ctx context.Context, r *run) error {
 func (r *run) presenceFigures(h *churn, w window, cycles float64) {
 	res := r.result
 	res.add("joins and leaves per second", "1/s", cycles/w.seconds(), Higher)
-	if r.o.PID != 0 && cycles > 0 {
+	if len(r.o.PIDs) > 0 && cycles > 0 {
 		res.add("server CPU per join and leave", "ms", w.cpu().Seconds()*1000/cycles, Lower)
 		res.add("of it user", "ms", w.user().Seconds()*1000/cycles, Lower)
 		res.add("server CPU", "cores", w.cpu().Seconds()/w.seconds(), "")

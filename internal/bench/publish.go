@@ -103,13 +103,13 @@ func (r *run) subscribeApart(ctx context.Context, p *publication) error {
 		return err
 	}
 	after, err := r.sample(p.fleet, nil)
-	if err != nil || r.o.PID == 0 {
+	if err != nil || len(r.o.PIDs) == 0 {
 		return err
 	}
 	if _, err := r.settle(ctx, p.fleet); err != nil {
 		return err
 	}
-	settled, err := processUsage(r.o.PID)
+	settled, _, err := usageOf(r.o.PIDs)
 	if err != nil {
 		return err
 	}
@@ -132,9 +132,10 @@ type publication struct {
 func (r *run) newPublication(s shape) *publication {
 	data := newEventData(r.o.Size)
 	endpoint, body := s.bodies(data)
-	p := newPublisher(r.o, r.target, endpoint, body)
+	p := newPublisher(r.o, r.targets, endpoint, body)
 	t := newTraffic(s, data, &p.issued, p.release)
-	return &publication{shape: s, fleet: newFleet(r.o, r.target, s.clients(), t, p), traffic: t, publisher: p}
+	t.crossing, t.origin = newCrossing(len(r.targets)), p.origin
+	return &publication{shape: s, fleet: newFleet(r.o, r.targets, s.clients(), t, p), traffic: t, publisher: p}
 }
 
 // publish is the whole of the scenarios that publish over HTTP.
@@ -180,6 +181,7 @@ func (r *run) publicationFigures(p *publication, w window) {
 	p.fleet.engine.do(func() {
 		res := r.result
 		res.Figures = append(res.Figures, p.traffic.latency.figures("latency")...)
+		r.crossingFigures(p.traffic.crossing, w)
 		if p.publisher.open {
 			res.Figures = append(res.Figures, p.publisher.lag.figure("request sent late by", 99))
 		}

@@ -14,9 +14,7 @@ import (
 // wakes no other goroutine: an HTTP client would cost as much as the server.
 type publisher struct {
 	// set by newPublisher, immutable
-	head  []byte // of a request, up to the query
-	host  string
-	sign  *signer
+	doors []door // of each target
 	body  func(b []byte, sent int64, request uint64) []byte
 	open  bool // loop
 	limit int  // requests in flight
@@ -25,9 +23,9 @@ type publisher struct {
 
 	// touched only inside the engine
 	clients  []*client // the connections
-	free     []*client
-	credits  int     // closed loop: requests that may be begun
-	due      []int64 // open loop: times of requests that wait for a free connection
+	free     []*client // in the order in which they are used
+	credits  int       // closed loop: requests that may be begun
+	due      []int64   // open loop: times of requests that wait for a free connection
 	stopped  bool
 	scratch  []byte
 	issued   uint64 // requests begun; their numbers are below
@@ -36,6 +34,14 @@ type publisher struct {
 	failures uint64
 	failure  string  // the first
 	lag      latency // open loop: from due to sent
+	origins  []uint8 // by request, modulo their number: the target that has got it; nil for one target
+}
+
+// door is where requests enter a server.
+type door struct {
+	head []byte // of a request, up to the query
+	host string
+	sign *signer
 }
 
 const (
@@ -46,17 +52,42 @@ const (
 	maxFailures = 100
 )
 
-func newPublisher(o *Options, t *target, endpoint string, body func([]byte, int64, uint64) []byte) *publisher {
+// newPublisher makes connections to all targets.
+func newPublisher(o *Options, targets []*target, endpoint string, body func([]byte, int64, uint64) []byte) *publisher {
 	p := &publisher{
-		head: []byte(http.MethodPost + " " + t.api + endpoint + "?"), host: t.host,
-		sign: newSigner(o.Key, t.api+endpoint), body: body,
-		open: o.Rate > 0, limit: o.InFlight, lag: newLatency(),
+		body: body, open: o.Rate > 0, limit: o.InFlight, lag: newLatency(),
 	}
-	for range o.InFlight {
-		p.clients = append(p.clients, &client{poster: &poster{owner: p}})
+	for _, t := range targets {
+		p.doors = append(p.doors, door{
+			head: []byte(http.MethodPost + " " + t.api + endpoint + "?"), host: t.host, sign: newSigner(o.Key, t.api+endpoint),
+		})
+	}
+	if len(targets) > 1 {
+		p.origins = make([]uint8, flightSlots)
+	}
+	for i := range p.connections(len(targets)) {
+		p.clients = append(p.clients, &client{poster: &poster{owner: p}, target: targets[i%len(targets)]})
 	}
 	p.free = append(p.free, p.clients...)
 	return p
+}
+
+// connections are as many as may be in flight, and as many for each target.
+func (p *publisher) connections(targets int) int { return (p.limit + targets - 1) / targets * targets }
+
+// origin returns the target that a request went to.
+func (p *publisher) origin(request uint64) int { return int(p.origins[request%flightSlots]) }
+
+// next takes the connection for the next request: the one whose objects are warm,
+// or, where there are several targets, each in its turn.
+func (p *publisher) next() (c *client) {
+	if p.origins == nil {
+		c, p.free = p.free[len(p.free)-1], p.free[:len(p.free)-1]
+		return c
+	}
+	c, p.free = p.free[0], p.free[1:]
+	p.origins[p.issued%flightSlots] = uint8(c.target.number)
+	return c
 }
 
 // begin makes the first requests of a closed loop.
@@ -113,9 +144,7 @@ func (p *publisher) pump() {
 		default:
 			return
 		}
-		c := p.free[len(p.free)-1]
-		p.free = p.free[:len(p.free)-1]
-		p.send(c, sent)
+		p.send(p.next(), sent)
 	}
 }
 
@@ -123,10 +152,11 @@ func (p *publisher) send(c *client, sent int64) {
 	body := p.body(p.scratch[:0], sent, p.issued)
 	p.scratch = body
 	p.issued++
-	b := append(c.poster.out[:0], p.head...)
-	b = p.sign.appendQuery(b, body, now()/int64(time.Second))
+	d := &p.doors[c.target.number]
+	b := append(c.poster.out[:0], d.head...)
+	b = d.sign.appendQuery(b, body, now()/int64(time.Second))
 	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, p.host...)
+	b = append(b, d.host...)
 	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n\r\n"...)

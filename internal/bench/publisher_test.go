@@ -18,15 +18,15 @@ func backend(t *testing.T, o Options, answer http.HandlerFunc) (*fleet, *publish
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	o.URL, o.AppID, o.Key = server.URL, "1", auth.Key{Key: "k", Secret: "s"}
+	o.URLs, o.AppID, o.Key = []string{server.URL}, "1", auth.Key{Key: "k", Secret: "s"}
 	o.Connecting = 64
-	target, err := newTarget(t.Context(), &o)
+	targets, err := newTargets(t.Context(), &o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	endpoint, body := shape{channels: 1, subscribers: 1, batch: 1}.bodies(newEventData(64))
-	p := newPublisher(&o, target, endpoint, body)
-	f := newFleet(&o, target, nil, &silence{}, p)
+	p := newPublisher(&o, targets, endpoint, body)
+	f := newFleet(&o, targets, nil, &silence{}, p)
 	if err := f.open(t.Context(), &o); err != nil {
 		t.Fatal(err)
 	}

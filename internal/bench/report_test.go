@@ -94,8 +94,15 @@ func TestMarkdown(t *testing.T) {
 }
 
 func TestMarkdownTellsTheDistanceToEachFloor(t *testing.T) {
-	for _, scenario := range []string{"fanout", "clientevents", "channels", "batch"} {
-		o := Options{Scenario: scenario, Connections: 100, Channels: 10, Subscribers: 3, Size: 256, InFlight: 4}
+	for _, tt := range []struct {
+		scenario string
+		channels int
+		want     int
+	}{
+		{"fanout", 1, 2}, {"clientevents", 1, 2}, {"clientevents", 10, 1}, {"channels", 10, 1}, {"batch", 10, 1},
+	} {
+		scenario := tt.scenario
+		o := Options{Scenario: scenario, Connections: 100, Channels: tt.channels, Subscribers: 3, Size: 256, InFlight: 4}
 		results := []Result{resultOf(scenario, "load", Figure{figureCost, "s", 6, Lower})}
 		for _, floor := range floorsOf(&o) {
 			results = append(results, resultOf("limit", limitScenario.setup(&floor), Figure{figureCost, "s", 3, Lower}))
@@ -104,9 +111,8 @@ func TestMarkdownTellsTheDistanceToEachFloor(t *testing.T) {
 		if err := NewReport("v1", results).WriteMarkdown(&b); err != nil {
 			t.Fatal(err)
 		}
-		want := map[string]int{"fanout": 2, "clientevents": 2, "channels": 1, "batch": 1}[scenario]
-		if got := strings.Count(b.String(), "- 2.00 × 3.00 (100 sockets, 256 bytes of data, "); got != want {
-			t.Errorf("%s is compared with %d floors, want %d, in\n%s", scenario, got, want, &b)
+		if got := strings.Count(b.String(), "- 2.00 × 3.00 (100 sockets, 256 bytes of data, "); got != tt.want {
+			t.Errorf("%s is compared with %d floors, want %d, in\n%s", scenario, got, tt.want, &b)
 		}
 	}
 }

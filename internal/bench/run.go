@@ -35,8 +35,8 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 func repeat(ctx context.Context, o *Options, scenario Scenario) ([]Result, error) {
 	var results []Result
 	for i := range o.Runs {
-		o.progress("%s, run %d of %d: %s", scenario.Name, i+1, o.Runs, scenario.setup(o))
-		r := &run{o: o, result: &Result{Scenario: scenario.Name, Setup: scenario.setup(o), Started: time.Now().UTC().Truncate(time.Second)}}
+		o.progress("%s, run %d of %d: %s", scenario.Name, i+1, o.Runs, scenario.describe(o))
+		r := &run{o: o, result: &Result{Scenario: scenario.Name, Setup: scenario.describe(o), Started: time.Now().UTC().Truncate(time.Second)}}
 		if err := r.do(ctx, scenario); err != nil {
 			return results, err
 		}
@@ -47,25 +47,23 @@ func repeat(ctx context.Context, o *Options, scenario Scenario) ([]Result, error
 
 // run is one run of a scenario.
 type run struct {
-	o      *Options
-	target *target
-	result *Result
+	o       *Options
+	targets []*target // at least one, unless the scenario needs none
+	result  *Result
 }
 
 // spareDescriptors are those of files and pipes.
 const spareDescriptors = 64
 
 func (r *run) do(ctx context.Context, scenario Scenario) (err error) {
-	if err := needDescriptors(scenario.connections(r.o) + r.o.InFlight + spareDescriptors); err != nil {
+	if err := needDescriptors(scenario.connections(r.o) + r.o.InFlight + len(r.o.URLs) + spareDescriptors); err != nil {
 		return err
 	}
-	if r.o.PID != 0 {
-		if _, err := processUsage(r.o.PID); err != nil {
-			return err
-		}
+	if _, _, err := usageOf(r.o.PIDs); err != nil {
+		return err
 	}
 	if !scenario.alone {
-		if r.target, err = newTarget(ctx, r.o); err != nil {
+		if r.targets, err = newTargets(ctx, r.o); err != nil {
 			return err
 		}
 	}
@@ -77,6 +75,7 @@ func (r *run) do(ctx context.Context, scenario Scenario) (err error) {
 type sample struct {
 	at           int64
 	server, self usage
+	each         []usage       // the parts of server, by process
 	machine      time.Duration // CPU time of everything, if known
 	waited       int64         // of the engine
 	fleet        fleetCounts
@@ -104,9 +103,7 @@ func (r *run) sample(f *fleet, look func() counts) (s sample, err error) {
 	s.at, s.waited = now(), f.engine.waited()
 	s.self = selfUsage()
 	s.machine, _ = machineCPU()
-	if r.o.PID != 0 {
-		s.server, err = processUsage(r.o.PID)
-	}
+	s.server, s.each, err = usageOf(r.o.PIDs)
 	return s, err
 }
 

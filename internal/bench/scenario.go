@@ -25,11 +25,19 @@ type Scenario struct {
 // Alone reports whether the scenario needs no server.
 func (s Scenario) Alone() bool { return s.alone }
 
+// describe says in words what is measured.
+func (s Scenario) describe(o *Options) string {
+	if s.alone {
+		return s.setup(o)
+	}
+	return s.setup(o) + o.servers()
+}
+
 // Scenarios returns all scenarios, the floor included.
 func Scenarios() []Scenario {
 	return []Scenario{
 		idleScenario, fanoutScenario, channelsScenario, batchScenario, clientEventsScenario,
-		presenceScenario, slowScenario, stormScenario, limitScenario,
+		presenceScenario, presenceStormScenario, slowScenario, stormScenario, limitScenario,
 	}
 }
 
@@ -58,6 +66,22 @@ func (o *Options) loop(unit string) string {
 		return fmt.Sprintf("open loop, %g %s/s", o.Rate, unit)
 	}
 	return fmt.Sprintf("closed loop, %d %s in flight", o.InFlight, unit)
+}
+
+// servers ends the setup of a load on several servers.
+func (o *Options) servers() string {
+	if len(o.URLs) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", on %d servers", len(o.URLs))
+}
+
+// plural writes a number of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func someConnections(o *Options) error {

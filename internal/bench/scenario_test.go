@@ -70,7 +70,7 @@ func small(t *testing.T, scenario, url string) Options {
 		t.Fatalf("no scenario %s", scenario)
 	}
 	o := s.Defaults
-	o.Scenario, o.URL, o.AppID = scenario, url, "77"
+	o.Scenario, o.URLs, o.AppID = scenario, []string{url}, "77"
 	o.Key = auth.Key{Key: "some-key", Secret: "some-secret"}
 	o.Connections, o.Channels = min(o.Connections, 12), min(o.Channels, 5)
 	o.Slow, o.Churners = min(o.Slow, 2), min(o.Churners, 3)
@@ -78,7 +78,7 @@ func small(t *testing.T, scenario, url string) Options {
 	o.Warmup, o.Duration, o.Timeout = 20*time.Millisecond, 250*time.Millisecond, 5*time.Second
 	o.Writer = []string{os.Args[0], writerArgument}
 	if runtime.GOOS == "linux" {
-		o.PID = os.Getpid()
+		o.PIDs = []int{os.Getpid()}
 	}
 	return o
 }
@@ -115,6 +115,10 @@ func TestScenarios(t *testing.T) {
 		{"client events without epoll", "clientevents", func(o *Options) { o.portable = true }, []string{figureDeliveries}},
 		{"presence", "presence", nil, []string{"joins and leaves per second", "join p50", "member_added p50"}},
 		{"presence without epoll", "presence", func(o *Options) { o.portable = true }, []string{"joins and leaves per second"}},
+		{"presence storm", "presence-storm", nil, []string{"joins per second", "join p99", "member_added p99"}},
+		{"presence storm without epoll", "presence-storm", func(o *Options) { o.portable = true }, []string{"joins per second"}},
+		{"presence storm of members", "presence-storm", func(o *Options) { o.Known = true }, []string{"joins per second", "join p50"}},
+		{"client events on channels", "clientevents", func(o *Options) { o.Channels = 4 }, []string{figureDeliveries, "latency p50"}},
 		{"slow consumers", "slow", func(o *Options) { o.Timeout = 300 * time.Millisecond }, []string{figureDeliveries}},
 		{"slow consumers without epoll", "slow", func(o *Options) { o.portable, o.Timeout = true, 200*time.Millisecond }, []string{figureDeliveries}},
 		{"storm", "storm", nil, []string{"connections per second", "connect to handshake p50", "connect to subscribed max"}},
@@ -144,6 +148,88 @@ func TestScenarios(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Two URLs of one server are two servers to the tool, between which everything
+// arrives.
+func TestSeveralServers(t *testing.T) {
+	url := serve(t, manyClientEvents)
+	between := []string{"deliveries between servers per second", "latency between servers p50", "latency within a server p50"}
+	tests := []struct {
+		scenario string
+		change   func(o *Options)
+		share    float64 // of deliveries between servers, in percent; -1 if it is not told
+		positive []string
+	}{
+		{"fanout", nil, 50, between},
+		{"channels", func(o *Options) { o.Channels, o.Subscribers = 5, 4 }, 50, between},
+		{"batch", func(o *Options) { o.portable = true }, 50, between},
+		{"clientevents", func(o *Options) { o.Channels = 3 }, 100 * 2 / 3.0, between},
+		{"presence", nil, -1, []string{"joins and leaves per second"}},
+		{"presence-storm", nil, -1, []string{"joins per second"}},
+		{"presence-storm", func(o *Options) { o.Known = true }, -1, []string{"joins per second"}},
+		{"storm", nil, -1, []string{"connections per second"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.scenario, func(t *testing.T) {
+			o := small(t, tt.scenario, url)
+			o.URLs = append(o.URLs, strings.Replace(url, "127.0.0.1", "localhost", 1))
+			if tt.change != nil {
+				tt.change(&o)
+			}
+			results, err := Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := &results[0]
+			if a := &r.Accounting; !a.clean() || a.Delivered != a.Expected || !strings.HasSuffix(r.Setup, ", on 2 servers") {
+				t.Errorf("%s: accounting %+v, warnings %v", r.Setup, a, r.Warnings)
+			}
+			for _, name := range tt.positive {
+				if r.value(name) <= 0 {
+					t.Errorf("%s is %v in %+v", name, r.value(name), r.Figures)
+				}
+			}
+			if share := r.value("share of deliveries between servers"); math.Abs(share-tt.share) > 15 {
+				t.Errorf("%v %% of the deliveries are between servers, want %v %%", share, tt.share)
+			}
+		})
+	}
+}
+
+func TestPresenceStormTellsServersThatDisagree(t *testing.T) {
+	o := small(t, "presence-storm", serve(t))
+	o.URLs = append(o.URLs, serve(t)) // which knows nothing of the other
+	o.Known, o.Duration = true, 50*time.Millisecond
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &results[0]
+	if r.value("servers that see other members") != 2 || !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "6 are missing") }) {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+}
+
+func TestSeveralProcesses(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the cost of a process is read from /proc")
+	}
+	o := small(t, "fanout", serve(t))
+	o.PIDs = append(o.PIDs, os.Getppid())
+	results, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum float64
+	for _, f := range results[0].Figures {
+		if strings.HasPrefix(f.Name, "process ") && strings.HasSuffix(f.Name, ") CPU per million deliveries") {
+			sum += f.Value
+		}
+	}
+	if all := results[0].value(figureCost); all <= 0 || math.Abs(sum-all) > all/1000 {
+		t.Errorf("%v s together, %v s all processes: %+v", all, sum, results[0].Figures)
 	}
 }
 
@@ -185,7 +271,7 @@ func TestIdleTellsThePartsOfMemory(t *testing.T) {
 
 func TestIdleNeedsMetricsThatAreThere(t *testing.T) {
 	o := small(t, "idle", serve(t))
-	o.Metrics = o.URL + "/metrics"
+	o.Metrics = o.URLs[0] + "/metrics"
 	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "/metrics answered 404") {
 		t.Errorf("error %v", err)
 	}
@@ -284,7 +370,7 @@ func TestRunFailsWhenTheServerRefuses(t *testing.T) {
 		{"a wrong secret for channels", "clientevents", func(o *Options) { o.Key.Secret = "wrong" }, "refused by the server: "},
 		{"an unknown key", "fanout", func(o *Options) { o.Key.Key = "nobody" }, "closed by the server with 4001 Application does not exist"},
 		{"events that are too large", "fanout", func(o *Options) { o.Size = 10241 }, "the server answered 413: The data content of this event"},
-		{"no such path", "fanout", func(o *Options) { o.URL += "/elsewhere" }, "closed by the server with 4005 Path not found"},
+		{"no such path", "fanout", func(o *Options) { o.URLs[0] += "/elsewhere" }, "closed by the server with 4005 Path not found"},
 	}
 	for _, tt := range tests {
 		for _, portable := range []bool{false, true} {

@@ -2,17 +2,17 @@ package bench
 
 import "context"
 
-// settle waits until the server's resident memory has been steady for as long as
+// settle waits until the servers' resident memory has been steady for as long as
 // the options say, and returns since when, on the clock of now. It waits for
-// nothing if they say 0 or the process is not known.
+// nothing if they say 0 or no process is known.
 func (r *run) settle(ctx context.Context, f *fleet) (since int64, err error) {
 	begin := now()
-	if r.o.Settle == 0 || r.o.PID == 0 {
+	if r.o.Settle == 0 || len(r.o.PIDs) == 0 {
 		return begin, nil
 	}
 	s := settling{window: r.o.Settle}
 	for now()-begin < int64(r.o.Settle+maxSettle) {
-		m, err := processMemory(r.o.PID)
+		m, err := memoryOf(r.o.PIDs)
 		if err != nil {
 			return 0, err
 		}

@@ -71,7 +71,7 @@ func (r *run) slowFigures(f *fleet, before sample, w window) {
 	var given uint64
 	f.engine.do(func() { given = f.counts.slowLosses })
 	r.result.add("slow consumers closed by the server", "", float64(given), "")
-	if r.o.PID != 0 {
+	if len(r.o.PIDs) > 0 {
 		grown := float64(w.to.server.rss) - float64(before.server.rss)
 		r.result.add("server RSS growth per slow consumer", "KiB", grown/1024/float64(r.o.Slow), Lower)
 	}

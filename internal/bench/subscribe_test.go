@@ -29,7 +29,7 @@ func TestSubscriptionsKeepWithinTheWindow(t *testing.T) {
 		c.channels = append(c.channels, channelName(i))
 	}
 	e := &recorder{}
-	f := newFleet(&Options{Connecting: 1, Key: auth.Key{Key: "k", Secret: "s"}}, &target{}, []*client{c}, &silence{}, nil)
+	f := newFleet(&Options{Connecting: 1, Key: auth.Key{Key: "k", Secret: "s"}}, []*target{{}}, []*client{c}, &silence{}, nil)
 	f.engine = e
 	f.subscribe(c)
 	if e.frames != subscribeWindow {

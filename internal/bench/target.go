@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// target is the server, resolved once so that no run asks a name server.
+// target is a server, resolved once so that no run asks a name server.
 type target struct {
+	number  int // among the servers
 	address netip.AddrPort
 	host    string // for Host and the certificate
 	tls     bool
@@ -22,12 +23,29 @@ type target struct {
 	api     string         // path of the app's HTTP API
 }
 
+// newTargets resolves the servers of o.
+func newTargets(ctx context.Context, o *Options) ([]*target, error) {
+	if len(o.URLs) == 0 {
+		return nil, errURL
+	}
+	var all []*target
+	for i, text := range o.URLs {
+		t, err := newTarget(ctx, o, text)
+		if err != nil {
+			return nil, err
+		}
+		t.number = i
+		all = append(all, t)
+	}
+	return all, nil
+}
+
 var errURL = errors.New("--url must be an http or https URL with a host")
 
-// newTarget resolves the server of o and refuses one on another machine unless
-// it is said to be the caller's.
-func newTarget(ctx context.Context, o *Options) (*target, error) {
-	base, err := url.Parse(o.URL)
+// newTarget resolves a server and refuses one on another machine unless it is said
+// to be the caller's.
+func newTarget(ctx context.Context, o *Options, text string) (*target, error) {
+	base, err := url.Parse(text)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" || base.User != nil {
 		return nil, errURL
 	}

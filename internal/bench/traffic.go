@@ -41,13 +41,15 @@ func (s shape) clients() []*client {
 type traffic struct {
 	// set by newTraffic, immutable
 	shape
-	issued *uint64 // requests begun; read inside the engine
+	issued *uint64                  // requests begun; read inside the engine
+	origin func(request uint64) int // the number of the target that got it; called inside the engine
 
 	// touched only inside the engine
 	find         stampFinder
 	tallies      []tally // of each subscription
 	flight       *flight
 	latency      latency
+	crossing     *crossing
 	since, until int64 // sending times whose latency counts
 	counts       counts
 }
@@ -55,6 +57,7 @@ type traffic struct {
 // counts are the deliveries so far.
 type counts struct {
 	deliveries uint64 // that were not there before
+	crossed    uint64 // of them at another server than the sender's; 0 where there is one
 	duplicates uint64
 	foreign    uint64 // nothing that was sent, or not to there
 }
@@ -92,8 +95,15 @@ func (t *traffic) event(c *client, msg []byte, at int64) {
 		return
 	}
 	t.counts.deliveries++
+	crossed := t.crossing != nil && t.origin(request) != c.target.number
+	if crossed {
+		t.counts.crossed++
+	}
 	if sent >= t.since && sent < t.until {
 		t.latency.add(at - sent)
+		if t.crossing != nil {
+			t.crossing.add(at-sent, crossed)
+		}
 	}
 	t.flight.arrived(request)
 }

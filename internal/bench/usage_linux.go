@@ -33,6 +33,15 @@ func processUsage(pid int) (usage, error) {
 	return parseStat(text)
 }
 
+// processName is the name of a process's program, cut to 15 bytes by the kernel.
+func processName(pid int) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil {
+		return "unknown"
+	}
+	return clip(string(text))
+}
+
 // machineCPU is the CPU time that everything on the machine has used.
 func machineCPU() (used time.Duration, ok bool) {
 	text, err := os.ReadFile("/proc/stat")

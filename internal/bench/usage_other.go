@@ -13,6 +13,9 @@ func processUsage(int) (usage, error) {
 	return usage{}, errors.New("the cost of a process can be read on Linux only")
 }
 
+// processName needs /proc.
+func processName(int) string { return "unknown" }
+
 // processMemory needs /proc.
 func processMemory(int) (memory, error) {
 	return memory{}, errors.New("the memory of a process can be read on Linux only")
