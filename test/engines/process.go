@@ -114,3 +114,6 @@ func (p *Process) Output() string {
 	}
 	return strings.TrimSpace(p.output.String())
 }
+
+// PID returns the number of the process, which must run.
+func (p *Process) PID() int { return p.command.Process.Pid }
