@@ -84,7 +84,7 @@ func samples() []sample {
 		Request: 9, Part: 1, End: true, Lost: []uint64{0, 4}, Messages: [][]byte{event.Append(nil, origin), []byte("x")},
 	}
 	loss := broker.Loss{All: true, Channels: []broker.ChannelOf{{App: "1", Channel: "a"}, {App: "2", Channel: "b"}}}
-	question := broker.RecoverRequest{Request: 9, After: []uint64{0, 999}}
+	question := broker.RecoverRequest{Request: 9, Newest: 3 * time.Second, After: []uint64{0, 999}}
 	ask := broker.SnapshotRequest{Request: 8}
 	marker := broker.Marker{Number: 400}
 	return []sample{

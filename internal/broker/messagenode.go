@@ -1,6 +1,9 @@
 package broker
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
 
 // Beat says that its origin lives, and how far it is.
 type Beat struct {
@@ -104,12 +107,16 @@ func readNumber(body Body) (uint64, error) {
 // the asking node has: by lane, the last number.
 type RecoverRequest struct {
 	Request uint64
+	Newest  time.Duration // only what is no older; 0: whatever its age
 	After   []uint64
 }
 
 // Append appends the message.
 func (r *RecoverRequest) Append(b []byte, origin NodeID) []byte {
-	b = appendNumber(appendHeader(b, KindRecoverRequest, origin), r.Request)
+	b, start := beginGroup(appendHeader(b, KindRecoverRequest, origin))
+	b = binary.AppendUvarint(b, r.Request)
+	b = binary.AppendUvarint(b, uint64(max(r.Newest, 0).Milliseconds()))
+	b = endGroup(b, start)
 	return appendNumbers(b, r.After)
 }
 
@@ -117,7 +124,7 @@ func (r *RecoverRequest) Append(b []byte, origin NodeID) []byte {
 func ReadRecoverRequest(body Body) (RecoverRequest, error) {
 	all := fields{rest: body}
 	head := all.group()
-	r := RecoverRequest{Request: head.number(), After: readNumbers(&all)}
+	r := RecoverRequest{Request: head.number(), Newest: head.duration(), After: readNumbers(&all)}
 	return r, check(&all, &head)
 }
 

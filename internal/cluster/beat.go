@@ -20,6 +20,9 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 	first, before := !p.alive(), p.beat
 	late := now - p.heard - w.period()
 	p.delay += (max(late, 0) - p.delay) / 4
+	if first && p.recover.state == noRecovery && w.outOfTouch(now) {
+		p.recover = recovery{state: recoveryDue, recent: true}
+	}
 	p.beat, p.heard, p.answered = beat, now, true
 	if !first && beat.Count != before.Count+1 && p.recover.state == noRecovery {
 		p.recover.state = recoveryDue // what was sent between them may be lost too
@@ -39,12 +42,19 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 	return nil
 }
 
+// outOfTouch reports whether this node may have had clients when its link came up
+// not long ago: events for them were perhaps sent before it had its subscriptions.
+func (w *worker) outOfTouch(now time.Duration) bool {
+	return now-w.linkSince < w.options.Lease && (w.lostSince > 0 || w.linkSince > w.period())
+}
+
 // met takes a node among those that are alive.
 func (w *worker) met(p *peer) {
 	if p.snapshot == nil {
 		w.ask(p)
 	}
 	w.options.Log.Info("node has come", "node", p.id, "name", p.beat.Name, "version", p.beat.Version)
+	p.met = w.clock.now()
 	w.markers.add(p.id)
 	w.viewChanged()
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/hub"
@@ -109,6 +110,11 @@ func (w *worker) trySettle() {
 	if now-since < w.period() && len(w.peers) == 0 {
 		return // others may be about to answer
 	}
+	if w.orphaned && w.agreed() {
+		w.orphaned = false
+		w.resync() // and then again
+		return
+	}
 	if !w.agreed() && (now-since < 3*w.period() || !w.begun && !w.informed() && now-since < w.options.Lease) {
 		return
 	}
@@ -144,20 +150,13 @@ func (w *worker) settle() {
 	var before *homes
 	now := w.filter.replace(func(h *homes) *homes { before = h; return h.settled() })
 	w.compare(func(e hub.Edge) bool { return now.of(e) && !before.of(e) })
-	for _, e := range w.told.inDoubt() {
+	for _, e := range append(w.told.inDoubt(), w.unverified...) {
 		w.resolve(e)
 	}
-	for _, e := range w.told.writtenBy(func(writer broker.NodeID) bool { return !w.view.has(writer) }) {
-		if now.of(e) {
-			w.told.adopt(e)
-		}
-	}
+	w.unverified = nil
+	w.adopt()
 	for _, p := range w.peers {
 		p.away = inTouch
-	}
-	if w.orphaned {
-		w.orphaned = false
-		w.resync()
 	}
 	w.publishStatus()
 }
@@ -207,7 +206,68 @@ func (w *worker) compare(mine func(hub.Edge) bool) {
 	}
 }
 
-// resolve tells the truth about an edge in doubt, whatever was told before.
+// adopt becomes the writer of told edges whose writer has gone. Of the nodes that were there
+// before it has gone, and have heard of them, the home does that.
+func (w *worker) adopt() {
+	elders := make(map[broker.NodeID]view)
+	w.told.adopt(func(writer broker.NodeID, e hub.Edge) bool {
+		if w.view.has(writer) {
+			return false
+		}
+		v, known := elders[writer]
+		if !known {
+			v = w.elders(writer)
+			elders[writer] = v
+		}
+		return v.home(e.App, e.Channel) == w.id
+	})
+}
+
+// elders returns the nodes that were there well before one has gone.
+func (w *worker) elders(gone broker.NodeID) view {
+	g := w.ghosts[gone]
+	if g == nil {
+		return w.view
+	}
+	ids := []broker.NodeID{w.id}
+	for _, p := range w.peers {
+		if p.alive() && p.met < g.heard-2*w.period() {
+			ids = append(ids, p.id)
+		}
+	}
+	return viewOf(ids)
+}
+
+// lookForOrphans finds that other nodes believe somebody alive whom this one has not met:
+// what that one alone would have told of what all know is missing here. It is
+// asked for again when all agree.
+func (w *worker) lookForOrphans(now time.Duration) {
+	if w.orphaned && w.agreed() {
+		w.orphaned = false
+		w.resync()
+		return
+	}
+	if now-w.viewSince < 2*w.period() {
+		return
+	}
+	for _, p := range w.peers {
+		w.orphaned = w.orphaned || p.beat.Nodes > len(w.view.nodes)
+	}
+}
+
+// verify looks whether what another node has told of an edge is true, if it is this node
+// that should have told: while nodes gather, when they have.
+func (w *worker) verify(e hub.Edge) {
+	switch {
+	case w.settled:
+		w.resolve(e)
+	case w.filter.homes.Load().of(e): // others are compared then anyway
+		w.unverified = append(w.unverified, e)
+	}
+}
+
+// resolve tells the truth about an edge if this node is its home: if it is in doubt,
+// whatever was told before.
 func (w *worker) resolve(e hub.Edge) {
 	if w.filter.homes.Load().of(e) {
 		w.told.assume(e, !w.hub.On(e))

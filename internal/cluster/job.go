@@ -3,6 +3,7 @@ package cluster
 import (
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/hub"
@@ -13,8 +14,9 @@ import (
 type job struct {
 	to      broker.NodeID
 	request uint64
-	after   []uint64 // of a recovery: by lane, the last number that the node has
-	recover bool     // else a snapshot
+	after   []uint64      // of a recovery: by lane, the last number that the node has
+	newest  time.Duration // of a recovery: only what is no older; 0: whatever its age
+	recover bool          // else a snapshot
 
 	// Owned by the writer.
 	part   uint64
@@ -73,8 +75,7 @@ func (w *writer) answerJobs() {
 func (w *writer) recoverPart(j *job) (done bool) {
 	part := broker.Recovered{Request: j.request, Part: j.part}
 	if j.part == 0 {
-		j.cursor = w.ring.sent.first
-		j.after = append(j.after, make([]uint64, max(0, len(w.numbers)-len(j.after)))...)[:len(w.numbers)]
+		w.beginRecovery(j)
 	}
 	j.cursor = max(j.cursor, w.ring.sent.first)
 	bytes := 0
@@ -83,19 +84,15 @@ func (w *writer) recoverPart(j *job) (done bool) {
 		if e.number <= j.after[e.lane] {
 			continue
 		}
-		if e.number > j.after[e.lane]+1 && part.Lost == nil {
-			part.Lost = make([]uint64, len(w.numbers))
-		}
-		if part.Lost != nil {
-			part.Lost[e.lane] += e.number - j.after[e.lane] - 1
-		}
+		addLost(&part, e.lane, e.number-j.after[e.lane]-1)
 		j.after[e.lane] = e.number
 		part.Messages = append(part.Messages, e.message)
 		bytes += len(e.message)
 	}
-	part.End = j.cursor >= w.ring.sent.end
-	if part.End {
-		w.lostAltogether(j, &part)
+	if part.End = j.cursor >= w.ring.sent.end; part.End {
+		for lane, last := range w.ring.evicted { // of which nothing later is left
+			addLost(&part, lane, max(last, j.after[lane])-j.after[lane])
+		}
 	}
 	w.metrics.replayed.Add(float64(len(part.Messages)))
 	b := &w.batch
@@ -105,17 +102,35 @@ func (w *writer) recoverPart(j *job) (done bool) {
 	return part.End
 }
 
-// lostAltogether adds what is missing on lanes of which nothing later is left.
-func (w *writer) lostAltogether(j *job, part *broker.Recovered) {
-	for lane, last := range w.ring.evicted {
-		if last <= j.after[lane] {
-			continue
-		}
-		if part.Lost == nil {
-			part.Lost = make([]uint64, len(w.numbers))
-		}
-		part.Lost[lane] += last - j.after[lane]
+// beginRecovery finds where a recovery begins. What is too old for it counts as had.
+func (w *writer) beginRecovery(j *job) {
+	j.after = append(j.after, make([]uint64, max(0, len(w.numbers)-len(j.after)))...)[:len(w.numbers)]
+	j.cursor = w.ring.sent.first
+	if j.newest == 0 {
+		return
 	}
+	for lane, last := range w.ring.evicted {
+		j.after[lane] = max(j.after[lane], last)
+	}
+	now := w.clock.now()
+	for ; j.cursor < w.ring.sent.end; j.cursor++ {
+		e := w.ring.sent.slot(j.cursor)
+		if now-e.at <= j.newest {
+			return
+		}
+		j.after[e.lane] = max(j.after[e.lane], e.number)
+	}
+}
+
+// addLost adds to what is missing in an answer.
+func addLost(part *broker.Recovered, lane int, events uint64) {
+	if events == 0 {
+		return
+	}
+	for len(part.Lost) <= lane {
+		part.Lost = append(part.Lost, 0)
+	}
+	part.Lost[lane] += events
 }
 
 // snapshotPart sends a node a part of everything that this node has to tell.

@@ -20,6 +20,7 @@ func (w *worker) tick(pause time.Duration) {
 			w.ask(p)
 		}
 	}
+	w.lookForOrphans(now)
 	w.exorcise(now)
 	w.told.forget(now)
 	w.trySettle()
@@ -88,10 +89,11 @@ func (w *worker) dressed(number uint64) {
 // down notes that the link is lost, and with it perhaps events.
 func (w *worker) down() {
 	w.linkUp, w.subscribed, w.linkSince = false, false, w.clock.now()
+	w.lostSince = w.linkSince
 	w.probe.forget()
 	for _, p := range w.peers {
 		if p.recover.state != recoveryDue {
-			p.recover = recovery{state: recoveryDue}
+			p.recover = recovery{state: recoveryDue, recent: p.recover.recent}
 		}
 	}
 	w.suspend()

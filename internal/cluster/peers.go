@@ -15,6 +15,7 @@ type peer struct {
 
 	beat     broker.Beat   // the last one
 	heard    time.Duration // when that came, by the clock of this node
+	met      time.Duration // when the first one came
 	answered bool          // it has come on this link
 	delay    time.Duration // how much later than due it came, smoothed
 

@@ -15,6 +15,7 @@ type recovery struct {
 	request uint64
 	part    uint64 // the next one
 	until   time.Duration
+	recent  bool // only what was sent since this node was out of touch, which has not known the other before
 }
 
 type recoveryState uint8
@@ -34,12 +35,16 @@ func (w *worker) mayRecover(p *peer) {
 	if p.recover.state != recoveryDue || !w.subscribed {
 		return
 	}
+	recent := p.recover.recent
 	p.recover = recovery{state: recoveryAsked, request: w.request(), until: w.clock.now() + answerWithin}
 	after := make([]uint64, len(p.lanes))
 	for i := range p.lanes {
 		after[i] = p.lanes[i].reached()
 	}
 	r := broker.RecoverRequest{Request: p.recover.request, After: after}
+	if recent {
+		r.Newest = min(w.clock.now()-w.lostSince, w.options.ReplayAge)
+	}
 	w.queue.control(control{to: p.id, message: r.Append(nil, w.id)})
 }
 
@@ -48,7 +53,7 @@ func (w *worker) onRecoverRequest(h broker.Header, body broker.Body) error {
 	if err != nil {
 		return err
 	}
-	w.queue.control(control{answer: &job{to: h.Origin, request: r.Request, after: r.After, recover: true}})
+	w.queue.control(control{answer: &job{to: h.Origin, request: r.Request, after: r.After, newest: r.Newest, recover: true}})
 	return nil
 }
 

@@ -44,8 +44,8 @@ func (w *worker) apply(p *peer, s *broker.State) {
 		w.hub.Apply(p.handle, s.Shares[i])
 	}
 	for i := range s.Told {
-		if w.told.merge(&s.Told[i], p.away) && w.settled {
-			w.resolve(s.Told[i].Edge)
+		if w.told.merge(&s.Told[i], p.away) {
+			w.verify(s.Told[i].Edge)
 		}
 	}
 }

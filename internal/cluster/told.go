@@ -70,8 +70,8 @@ func (t *told) putLocked(e hub.Edge, r *register) {
 
 // merge takes over what another node has written. Since away the two may have been out
 // of touch; below 0: they were not. If both have written meanwhile, the edge is in doubt, which
-// all nodes are told. It reports whether the edge is.
-func (t *told) merge(r *broker.Told, away time.Duration) (doubtful bool) {
+// all nodes are told. It reports whether that was news.
+func (t *told) merge(r *broker.Told, away time.Duration) (news bool) {
 	if r.Stamp.Count >= 1<<62 {
 		return false // no clock reaches that; the own one would never again
 	}
@@ -101,7 +101,7 @@ func (t *told) merge(r *broker.Told, away time.Duration) (doubtful bool) {
 	if !r.On {
 		t.fell(r.Edge)
 	}
-	return conflict || r.Doubt
+	return true
 }
 
 // decide reports whether a rise or fall is to be let through: a rise that was not
@@ -129,16 +129,22 @@ func (t *told) allFall() {
 	}
 }
 
-// adopt makes this node the writer of an edge whose writer has gone: somebody has to
-// tell it to nodes that come.
-func (t *told) adopt(e hub.Edge) {
+// adopt makes this node the writer of edges, if mine says so of the edge and of its
+// writer, which has gone: somebody has to tell them to nodes that come.
+func (t *told) adopt(mine func(writer broker.NodeID, e hub.Edge) bool) {
 	t.mu.Lock()
-	if r := t.edges[e]; r != nil {
-		t.count++
-		r.stamp, r.since = hub.Stamp{Count: t.count, Node: uint64(t.id)}, t.clock.coarse()
+	var adopted []hub.Edge
+	for e, r := range t.edges {
+		if mine(broker.NodeID(r.stamp.Node), e) {
+			t.count++
+			r.stamp, r.since = hub.Stamp{Count: t.count, Node: uint64(t.id)}, t.clock.coarse()
+			adopted = append(adopted, e)
+		}
 	}
 	t.mu.Unlock()
-	t.changed(e)
+	for _, e := range adopted {
+		t.changed(e)
+	}
 }
 
 // inDoubt returns the edges of which nobody knows what webhooks have heard.
@@ -154,7 +160,8 @@ func (t *told) inDoubt() []hub.Edge {
 	return edges
 }
 
-// assume makes the register of an edge in doubt say what is to be put right.
+// assume makes the register of an edge, if that is in doubt, say what is to be put
+// right.
 func (t *told) assume(e hub.Edge, on bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,7 +207,7 @@ func (t *told) on() []hub.Edge {
 
 // writtenBy returns the edges that were written last by a node for which by is
 // true.
-func (t *told) writtenBy(by func(broker.NodeID) bool) []hub.Edge {
+func (t *told) writtenBy(by func(writer broker.NodeID) bool) []hub.Edge {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var edges []hub.Edge

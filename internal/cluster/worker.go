@@ -24,17 +24,19 @@ type worker struct {
 	parked      int // events, of all peers
 	parkedBytes int
 
+	lostSince  time.Duration // when the link was lost last; 0: never
 	linkUp     bool
 	linkSince  time.Duration // the last time it came up or went down
 	subscribed bool          // the link has its subscriptions
 
-	view      view
-	viewSince time.Duration
-	orphaned  bool // a node has gone before its state had come, which others may have in part
-	resigned  bool // home of nothing from now on
-	settled   bool // homes are those of view
-	begun     bool // the state of the others has been waited for
-	metAnyone bool
+	view       view
+	viewSince  time.Duration
+	unverified []hub.Edge // told by others as if this node were not their home
+	orphaned   bool       // a node has gone before its state had come, which others may have in part
+	resigned   bool       // home of nothing from now on
+	settled    bool       // homes are those of view
+	begun      bool       // the state of the others has been waited for
+	metAnyone  bool
 }
 
 func newWorker(n *Node) *worker {
