@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -144,12 +145,7 @@ func failOver(w *world) {
 func startTwice(w *world) {
 	process, err := testkit.StartServer(program, w.t.TempDir(), w.nodes[1].yaml)
 	if w.engine.Kind == engines.Embedded {
-		if err == nil {
-			w.t.Error("a node started on a port that is taken")
-			process.Kill()
-		} else if !strings.Contains(err.Error(), "address already in use") {
-			w.t.Errorf("a node on a port that is taken ends with %v", err)
-		}
+		w.endsOnATakenPort(process, err)
 		w.last()
 		return
 	}
@@ -171,6 +167,28 @@ func startTwice(w *world) {
 	w.last()
 	if err := process.Stop(); err != nil {
 		w.t.Error(err)
+	}
+}
+
+// endsOnATakenPort requires that a process ends, before it is ready or soon after
+// that, and says why.
+func (w *world) endsOnATakenPort(process *testkit.Server, err error) {
+	w.t.Helper()
+	text := fmt.Sprint(err)
+	if err == nil {
+		w.eventually("the process on a port that is taken has ended", func() []string {
+			select {
+			case <-process.Ended():
+				return nil
+			default:
+				return []string{"it runs"}
+			}
+		})
+		process.Kill()
+		text = process.Stderr.String()
+	}
+	if !strings.Contains(text, "address already in use") {
+		w.t.Errorf("a node on a port that is taken says %s", text)
 	}
 }
 
