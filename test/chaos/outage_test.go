@@ -76,7 +76,7 @@ func openSites(t *testing.T, timeout time.Duration) []*site {
 	binary := program(t)
 	for i, s := range sites {
 		for n := range steadyChannels {
-			s.senders = append(s.senders, &sender{pair: pair{channel: fmt.Sprint("private-outage-", n)}})
+			s.senders = append(s.senders, newSender(fmt.Sprint("private-outage-", n)))
 		}
 		s.healthy = newInbox(s.senders)
 		s.healthy.open(t, "127.0.0.1:0")

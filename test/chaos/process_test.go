@@ -61,6 +61,10 @@ func start(t *testing.T, program, config string) *process {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill() // it has ended, unless the test failed
+		<-p.ended
+	})
 	ready := make(chan []string, 1)
 	go func() {
 		defer close(p.ended)

@@ -21,15 +21,20 @@ var filler = strings.Repeat("x", 200)
 // sender is a client that sends on one channel at a steady pace.
 type sender struct {
 	pair
+	pong chan struct{} // capacity 1: the server has read all that was sent before
 
 	mu    sync.Mutex
 	times []time.Time // when event i+1 was sent
 	fault string
 }
 
+func newSender(channel string) *sender {
+	return &sender{pair: pair{channel: channel}, pong: make(chan struct{}, 1)}
+}
+
 // run sends until ctx ends.
 func (s *sender) run(ctx context.Context, address string) {
-	if err := s.send(ctx, address); err != nil && ctx.Err() == nil {
+	if err := s.send(ctx, address); err != nil {
 		s.blame(err.Error())
 	}
 }
@@ -39,7 +44,6 @@ func (s *sender) send(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = c.CloseNow() }()
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer func() { _ = c.CloseNow() }()
@@ -50,7 +54,7 @@ func (s *sender) send(ctx context.Context, address string) error {
 		select {
 		case <-pace.C:
 		case <-ctx.Done():
-			return nil
+			return s.finish(context.WithoutCancel(ctx), c)
 		}
 		text := fmt.Sprintf(`{"event":"client-n","channel":%q,"data":%q}`, s.channel, data(n))
 		s.mu.Lock()
@@ -63,6 +67,22 @@ func (s *sender) send(ctx context.Context, address string) error {
 	}
 }
 
+// finish returns when the server has read everything. It might not if the
+// connection just ended.
+func (s *sender) finish(ctx context.Context, c *websocket.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	if err := c.Write(ctx, websocket.MessageText, []byte(`{"event":"pusher:ping","data":{}}`)); err != nil {
+		return err
+	}
+	select {
+	case <-s.pong:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // listen reads until the end of the connection. What the server refuses has not
 // been sent.
 func (s *sender) listen(ctx context.Context, c *websocket.Conn) {
@@ -71,8 +91,11 @@ func (s *sender) listen(ctx context.Context, c *websocket.Conn) {
 		if err != nil {
 			return
 		}
-		if f.Event == "pusher:error" {
+		switch f.Event {
+		case "pusher:error":
 			s.blame("the server answered " + string(f.Data))
+		case "pusher:pong":
+			s.pong <- struct{}{}
 		}
 	}
 }
