@@ -23,6 +23,7 @@ type stream struct{ publisher, channel string }
 type number struct {
 	Publisher string `json:"p"`
 	N         int    `json:"n"`
+	Sent      int64  `json:"t"` // by the clock of this process, in ns
 }
 
 // listener is a client that is a member of the room and hears one channel, on one
@@ -35,6 +36,7 @@ type listener struct {
 	mu      sync.Mutex
 	session *session // nil while it is not on both channels
 	faults  []string
+	took    []time.Duration // what events took from a client of the same node
 }
 
 // session is what a listener sees on one connection.
@@ -98,6 +100,7 @@ func (l *listener) listen(ctx context.Context, base string) error {
 		if err := s.see(f); err != nil {
 			l.faults = append(l.faults, err.Error())
 		}
+		l.time(f)
 		if joined == 2 && l.session == nil {
 			s.since = time.Now()
 			l.session = s
@@ -154,6 +157,23 @@ func (s *session) hear(f frame) error {
 		}
 	}
 	return fmt.Errorf("%s: event %d of %s comes after %d", f.Channel, n.N, n.Publisher, heard[len(heard)-1])
+}
+
+// time notes how long an event took that needed nothing but the node.
+func (l *listener) time(f frame) {
+	var n number
+	if f.Event == "client-n" && f.into(&n) == nil && n.Publisher == "client-"+l.node.name {
+		l.took = append(l.took, time.Since(time.Unix(0, n.Sent)))
+	}
+}
+
+// times returns what events have taken since the last call.
+func (l *listener) times() []time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	took := l.took
+	l.took = nil
+	return took
 }
 
 // view is what a listener knows.

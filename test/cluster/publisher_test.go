@@ -134,7 +134,7 @@ func (p *publisher) runHTTP(ctx context.Context) {
 
 func (p *publisher) trigger(ctx context.Context, base string) {
 	n := p.next()
-	text, err := json.Marshal(number{p.name, n})
+	text, err := json.Marshal(number{p.name, n, time.Now().UnixNano()})
 	if err != nil {
 		panic(err)
 	}
@@ -216,7 +216,7 @@ func (p *publisher) converse(ctx context.Context, base string) error {
 func (p *publisher) tell(ctx context.Context, c *conn) error {
 	n := p.next()
 	channel := eventChannel(n % eventChannels)
-	text, err := json.Marshal(number{p.name, n})
+	text, err := json.Marshal(number{p.name, n, time.Now().UnixNano()})
 	if err != nil {
 		return err
 	}
