@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -151,10 +152,8 @@ func (s *session) hear(f frame) error {
 	if len(heard) == 0 || heard[len(heard)-1] < n.N {
 		return nil
 	}
-	for _, before := range heard {
-		if before == n.N {
-			return fmt.Errorf("%s: event %d of %s comes twice, %d after it came first", f.Channel, n.N, n.Publisher, heard[len(heard)-1]-n.N)
-		}
+	if slices.Contains(heard, n.N) {
+		return fmt.Errorf("%s: event %d of %s comes twice, %d after it came first", f.Channel, n.N, n.Publisher, heard[len(heard)-1]-n.N)
 	}
 	return fmt.Errorf("%s: event %d of %s comes after %d", f.Channel, n.N, n.Publisher, heard[len(heard)-1])
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -60,9 +61,7 @@ func sign(method, path string, query url.Values, body []byte) string {
 		"auth_timestamp": {strconv.FormatInt(time.Now().Unix(), 10)},
 		"auth_version":   {"1.0"},
 	}
-	for name, values := range query {
-		signed[name] = values
-	}
+	maps.Copy(signed, query)
 	if len(body) > 0 {
 		sum := md5.Sum(body)
 		signed.Set("body_md5", hex.EncodeToString(sum[:]))

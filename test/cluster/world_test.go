@@ -65,7 +65,7 @@ func (w *world) end(t *testing.T) {
 // populate starts the clients and backends, which end before the nodes.
 func (w *world) populate(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	t.Cleanup(func() {
 		cancel()

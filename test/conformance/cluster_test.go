@@ -138,13 +138,3 @@ func onOneNode(t *testing.T, reason, yaml string, env ...string) *server {
 	}
 	return startOn(t, alone, yaml, env...)
 }
-
-// sharedNode is shared for what is not a matter of clusters.
-func sharedNode(t testing.TB, reason string) *server {
-	t.Helper()
-	if usual.nodes == 1 {
-		return shared(t)
-	}
-	t.Log("on one node: " + reason)
-	return sharedSingle.get(t)
-}

@@ -43,9 +43,9 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	sharedServer.topology, sharedSingle.topology = usual, alone
+	sharedServer.topology = usual
 	code = m.Run()
-	return code, errors.Join(sharedServer.finish(), sharedSingle.finish())
+	return code, sharedServer.finish()
 }
 
 // moreParallel lets more tests run at once than there are processors: they
@@ -83,19 +83,13 @@ type lazyServer struct {
 	baseline []usage  // set under once
 }
 
-// Servers that run until the end of the test binary. The second one is used in runs on
-// an engine only.
-var sharedServer, sharedSingle lazyServer
+var sharedServer lazyServer
 
 // shared returns the server that most tests use. It runs until the end of the
 // test binary, with the apps of apps_test.go.
 func shared(t testing.TB) *server {
 	t.Helper()
-	return sharedServer.get(t)
-}
-
-func (s *lazyServer) get(t testing.TB) *server {
-	t.Helper()
+	s := &sharedServer
 	s.once.Do(func() {
 		if s.srv, s.err = launch(s.topology, s.dir, sharedConfig()); s.err == nil {
 			s.baseline, s.err = s.srv.usage()
@@ -109,7 +103,7 @@ func (s *lazyServer) get(t testing.TB) *server {
 
 // dir makes a directory that outlives the test that asked first.
 func (s *lazyServer) dir() string {
-	dir, err := os.MkdirTemp("", "conformance") //nolint:usetesting // see above
+	dir, err := os.MkdirTemp("", "conformance")
 	s.err = errors.Join(s.err, err)
 	s.dirs = append(s.dirs, dir)
 	return dir

@@ -113,6 +113,7 @@ func (e *Engine) URL() string {
 		return redisURL(sentinels) + "&master_set=" + masterName
 	case NATS, NATSCluster:
 		return "nats://" + strings.Join(e.Addrs(), ",nats://")
+	case Embedded:
 	}
 	return string(Embedded)
 }

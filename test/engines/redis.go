@@ -48,11 +48,11 @@ func redisCommand(address string, words ...string) (string, error) {
 	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
 		return "", err
 	}
-	request := fmt.Sprintf("*%d\r\n", len(words))
+	request := fmt.Appendf(nil, "*%d\r\n", len(words))
 	for _, word := range words {
-		request += fmt.Sprintf("$%d\r\n%s\r\n", len(word), word)
+		request = fmt.Appendf(request, "$%d\r\n%s\r\n", len(word), word)
 	}
-	if _, err := conn.Write([]byte(request)); err != nil {
+	if _, err := conn.Write(request); err != nil {
 		return "", err
 	}
 	return redisReply(bufio.NewReader(conn))
