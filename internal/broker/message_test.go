@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -253,7 +254,7 @@ func TestMessagesThatAreRefused(t *testing.T) {
 		{"a channel that is none", change(func(e *broker.Event) { e.Channel = "a b" }), broker.ErrMalformed},
 		{"no frame and no fill", change(func(e *broker.Event) { e.Frame = nil }), broker.ErrMalformed},
 		{"a frame that is cut short", change(func(e *broker.Event) { e.Frame = e.Frame[:5] }), broker.ErrMalformed},
-		{"a frame that is longer than it says", change(func(e *broker.Event) { e.Frame = append(e.Frame[:len(e.Frame):len(e.Frame)], 0) }), broker.ErrMalformed},
+		{"a frame that is longer than it says", change(func(e *broker.Event) { e.Frame = append(slices.Clip(e.Frame), 0) }), broker.ErrMalformed},
 		{"a frame that says it is longer", change(func(e *broker.Event) { e.Frame = bigger }), broker.ErrMalformed},
 		{"a close frame", change(func(e *broker.Event) { e.Frame = protocol.Wire{0x88, 0} }), broker.ErrMalformed},
 		{"a masked frame", change(func(e *broker.Event) { e.Frame = protocol.Wire{0x81, 0x80, 0, 0, 0, 0} }), broker.ErrMalformed},

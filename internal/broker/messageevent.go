@@ -44,7 +44,7 @@ const (
 // Append appends the message. It does not allocate where b has room.
 func (e *Event) Append(b []byte, origin NodeID) []byte {
 	b, start := beginGroup(appendHeader(b, KindEvent, origin))
-	b = e.Place.append(b)
+	b = e.appendTo(b)
 	b = appendBytes(b, e.App)
 	b = appendBytes(b, e.Channel)
 	b = appendBytes(b, e.Except)
@@ -65,17 +65,17 @@ func (e *Event) Append(b []byte, origin NodeID) []byte {
 		return b
 	}
 	b, start = beginGroup(b)
-	b = e.Predecessor.append(b)
+	b = e.Predecessor.appendTo(b)
 	return endGroup(b, start)
 }
 
-func (p *Place) append(b []byte) []byte {
+func (p *Place) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(p.Lane))
 	b = binary.AppendUvarint(b, p.Number)
 	return binary.AppendUvarint(b, p.After)
 }
 
-func (p *Predecessor) append(b []byte) []byte {
+func (p *Predecessor) appendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, p.Number)
 	b = binary.AppendUvarint(b, uint64(p.Lane))
 	return appendBytes(b, p.Channel)
@@ -179,7 +179,7 @@ type Termination struct {
 // Append appends the message.
 func (t *Termination) Append(b []byte, origin NodeID) []byte {
 	b, start := beginGroup(appendHeader(b, KindTermination, origin))
-	b = t.Place.append(b)
+	b = t.appendTo(b)
 	b = appendBytes(b, t.App)
 	b = appendBytes(b, t.UserID)
 	return endGroup(b, start)

@@ -74,8 +74,9 @@ func edgeOf(n hub.Notice) (e hub.Edge, rises, edge bool) {
 	case hub.MemberAdded, hub.MemberRemoved:
 		e.UserID, e.Member = n.UserID, true
 		return e, n.Name == hub.MemberAdded, true
+	default:
+		return e, false, false
 	}
-	return e, false, false
 }
 
 // notice is the opposite of edgeOf.

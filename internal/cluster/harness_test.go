@@ -111,6 +111,7 @@ func (h *fakeHub) onLocked(e hub.Edge) bool {
 func (h *fakeHub) join(channel string) {
 	h.change(channelKey(channel), func(s *hub.Share) { s.Connections++ })
 }
+
 func (h *fakeHub) leave(channel string) {
 	h.change(channelKey(channel), func(s *hub.Share) { s.Connections-- })
 }

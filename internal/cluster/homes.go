@@ -154,7 +154,7 @@ func (w *worker) settle() {
 		w.resolve(e)
 	}
 	w.unverified = nil
-	w.adopt()
+	w.inherit(now)
 	for _, p := range w.peers {
 		p.away = inTouch
 	}
@@ -206,11 +206,12 @@ func (w *worker) compare(mine func(hub.Edge) bool) {
 	}
 }
 
-// adopt becomes the writer of told edges whose writer has gone. Of the nodes that were there
-// before it has gone, and have heard of them, the home does that.
-func (w *worker) adopt() {
+// inherit takes care of told edges whose writer has gone. Those that came shortly before
+// may not have heard of them: of the others, one tells. Then the home becomes the
+// writer.
+func (w *worker) inherit(now *homes) {
 	elders := make(map[broker.NodeID]view)
-	w.told.adopt(func(writer broker.NodeID, e hub.Edge) bool {
+	w.told.repeat(w.told.writtenBy(func(writer broker.NodeID, e hub.Edge) bool {
 		if w.view.has(writer) {
 			return false
 		}
@@ -219,8 +220,9 @@ func (w *worker) adopt() {
 			v = w.elders(writer)
 			elders[writer] = v
 		}
-		return v.home(e.App, e.Channel) == w.id
-	})
+		return len(v.nodes) < len(w.view.nodes) && v.home(e.App, e.Channel) == w.id
+	}))
+	w.told.adopt(func(writer broker.NodeID, e hub.Edge) bool { return !w.view.has(writer) && now.of(e) })
 }
 
 // elders returns the nodes that were there well before one has gone.

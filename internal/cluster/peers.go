@@ -62,6 +62,10 @@ type ghost struct {
 
 const inTouch = -1
 
+// maxAbsence is how long a node may have been cut off and still be known when it
+// comes back. What is kept for it is little.
+const maxAbsence = 24 * time.Hour
+
 // peer returns the sender of a message, which it makes a peer if it is new. It
 // is nil for one that has said Bye and does not beat, or where there are too many.
 func (w *worker) peer(h broker.Header) *peer {
@@ -109,9 +113,10 @@ func (w *worker) bury(p *peer, left bool) {
 	}
 }
 
+// exorcise forgets those that do not come back.
 func (w *worker) exorcise(now time.Duration) {
 	for id, g := range w.ghosts {
-		if now-g.since > w.options.ReplayAge+2*w.options.Lease {
+		if age := now - g.since; age > maxAbsence || g.left && age > w.options.ReplayAge+2*w.options.Lease {
 			delete(w.ghosts, id)
 		}
 	}

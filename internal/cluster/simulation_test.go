@@ -144,7 +144,7 @@ func (p plan) run(t *testing.T) {
 func (s *simulation) join() {
 	x := &hubNode{name: fmt.Sprint("n", len(s.nodes)), engine: s.network.Engine(), started: time.Now()}
 	x.webhooks = &fakeWebhooks{delay: s.grace, log: s.log, held: make(map[hub.Edge]*time.Timer)}
-	node, err := New(Options{Engine: x.engine, Webhooks: x.webhooks, Registry: s.registry, Name: x.name})
+	node, err := New(Options{Engine: x.engine, Webhooks: x.webhooks, Registry: s.registry, Name: x.name, ReplayAge: time.Hour})
 	if err != nil {
 		s.t.Fatal(err)
 	}

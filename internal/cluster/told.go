@@ -81,7 +81,7 @@ func (t *told) merge(r *broker.Told, away time.Duration) (news bool) {
 	if old == nil {
 		old = &register{}
 	}
-	conflict := away >= 0 && old.stamp != r.Stamp && old.stamp.Count > 0 && old.since >= away && !old.doubtful
+	conflict := away >= 0 && old.stamp != r.Stamp && !old.doubtful && t.mayHaveWrittenLocked(old, away)
 	switch {
 	case conflict:
 		t.count++
@@ -102,6 +102,15 @@ func (t *told) merge(r *broker.Told, away time.Duration) (news bool) {
 		t.fell(r.Edge)
 	}
 	return true
+}
+
+// mayHaveWrittenLocked reports whether a register may have been written here, or have
+// been heard of, since a time.
+func (t *told) mayHaveWrittenLocked(r *register, since time.Duration) bool {
+	if r.stamp.Count > 0 {
+		return r.since >= since
+	}
+	return t.clock.coarse()-since > tombstone // to be off, and that is forgotten
 }
 
 // decide reports whether a rise or fall is to be let through: a rise that was not
@@ -130,7 +139,8 @@ func (t *told) allFall() {
 }
 
 // adopt makes this node the writer of edges, if mine says so of the edge and of its
-// writer, which has gone: somebody has to tell them to nodes that come.
+// writer, which has gone: somebody has to tell them to nodes that come. Only the home
+// may: with another's later stamp an older value would win over what the home tells.
 func (t *told) adopt(mine func(writer broker.NodeID, e hub.Edge) bool) {
 	t.mu.Lock()
 	var adopted []hub.Edge
@@ -142,7 +152,12 @@ func (t *told) adopt(mine func(writer broker.NodeID, e hub.Edge) bool) {
 		}
 	}
 	t.mu.Unlock()
-	for _, e := range adopted {
+	t.repeat(adopted)
+}
+
+// repeat tells the other nodes what is known of edges.
+func (t *told) repeat(edges []hub.Edge) {
+	for _, e := range edges {
 		t.changed(e)
 	}
 }
@@ -207,12 +222,12 @@ func (t *told) on() []hub.Edge {
 
 // writtenBy returns the edges that were written last by a node for which by is
 // true.
-func (t *told) writtenBy(by func(writer broker.NodeID) bool) []hub.Edge {
+func (t *told) writtenBy(by func(writer broker.NodeID, e hub.Edge) bool) []hub.Edge {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var edges []hub.Edge
 	for e, r := range t.edges {
-		if by(broker.NodeID(r.stamp.Node)) {
+		if by(broker.NodeID(r.stamp.Node), e) {
 			edges = append(edges, e)
 		}
 	}

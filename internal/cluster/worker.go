@@ -137,12 +137,17 @@ func (w *worker) from(h broker.Header, body broker.Body) error {
 		return w.onLoss(body)
 	case broker.KindBye:
 		return w.onBye(h)
-	}
-	p := w.peer(h)
-	if p == nil {
+	default:
+		if p := w.peer(h); p != nil {
+			return w.ofPeer(p, h.Kind, body)
+		}
 		return nil
 	}
-	switch h.Kind {
+}
+
+// ofPeer works off what makes its sender known.
+func (w *worker) ofPeer(p *peer, kind broker.Kind, body broker.Body) error {
+	switch kind {
 	case broker.KindState:
 		return w.onState(p, body)
 	case broker.KindSnapshot:
@@ -151,8 +156,9 @@ func (w *worker) from(h broker.Header, body broker.Body) error {
 		return w.onBeat(p, body)
 	case broker.KindRecovered:
 		return w.onRecovered(p, body)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // own works off a message that has come back from the engine.
