@@ -18,9 +18,9 @@ ENGINES := redis redis-cluster nats embedded
 
 # The steps of `make test`, cheap ones first. One that fails does not stop the
 # others; the summary names them all.
-STEPS := build format vet tidy lint links unit examples bench protocol $(ENGINES:%=conformance-%) faults e2e
+STEPS := build format vet tidy lint links unit examples bench protocol $(ENGINES:%=conformance-%) e2e
 
-# Faults strike clusters while nothing else runs: leases are short there.
+# Faults strike clusters while nothing else runs, as leases are short: `make faults`.
 UNIT   = $(shell go list ./... | grep -v '/test/cluster$$')
 RACING := $(BUILD)/pipesocketd-race
 
@@ -86,8 +86,6 @@ step-protocol:
 $(ENGINES:%=step-conformance-%): step-conformance-%: $(RACING)
 	@$(STEP) -kind go -- env PIPESOCKETD_BINARY=$(abspath $(RACING)) PIPESOCKETD_CONFORMANCE_ENGINE=$* \
 		go test -timeout 10m -json ./test/conformance
-step-faults: $(RACING)
-	@$(STEP) -kind go -- env PIPESOCKETD_BINARY=$(abspath $(RACING)) go test -timeout 14m -json ./test/cluster
 step-e2e:
 	@$(STEP) -kind node -- test/e2e/run.sh
 
@@ -119,8 +117,8 @@ conformance: $(RACING) ## The conformance tests against clusters of three nodes;
 	done; exit $$status
 
 .PHONY: faults
-faults: $(RACING) ## Break clusters in every way, for as long as in life; ARGS="-run TestRedis" for some.
-	@PIPESOCKETD_FAULTS=long PIPESOCKETD_BINARY=$(abspath $(RACING)) go test -count=1 -v -timeout 3h ./test/cluster $(ARGS)
+faults: $(RACING) ## Break clusters in every way; ARGS="-run TestRedis" for some, FAULTS=long for as long as in life.
+	@PIPESOCKETD_FAULTS=$(FAULTS) PIPESOCKETD_BINARY=$(abspath $(RACING)) go test -count=1 -v -timeout 3h ./test/cluster $(ARGS)
 
 .PHONY: protocol
 protocol: ## Check that every numbered statement of docs/protocol.md has a test.
