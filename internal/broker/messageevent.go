@@ -14,7 +14,7 @@ import (
 type Place struct {
 	Lane   int
 	Number uint64 // from 1, rising by one on each lane
-	After  uint64 // the last state that its origin had told before
+	After  uint64 // the state of its origin that it has to come after; 0: any
 }
 
 // Event is an event on its way to other nodes.

@@ -94,7 +94,10 @@ func (w *writer) encodeEvent(e *queuedEvent) {
 	}
 	lane := w.options.Engine.Lane(subject)
 	w.numbers[lane]++
-	place := broker.Place{Lane: lane, Number: w.numbers[lane], After: w.seq}
+	place := broker.Place{Lane: lane, Number: w.numbers[lane]}
+	if e.Channel.Kind().Has(protocol.Presence) {
+		place.After = w.seq // its sender has to be a member already; others need not wait
+	}
 	start := w.reserve(e)
 	if e.user != "" {
 		w.arena = (&broker.Termination{Place: place, App: e.App, UserID: e.user}).Append(w.arena, w.id)

@@ -27,7 +27,7 @@ func (w *worker) onParcel(h broker.Header, body broker.Body) error {
 		w.admit(p, &c)
 		return nil
 	}
-	if g := w.ghosts[h.Origin]; g != nil {
+	if g := w.ghosts[h.Origin]; g != nil && g.left { // another one is back, and has missed or sent more
 		w.admitLate(g, &c)
 		return nil
 	}
