@@ -74,6 +74,9 @@ func small(t *testing.T, scenario, url string) Options {
 	o.Key = auth.Key{Key: "some-key", Secret: "some-secret"}
 	o.Connections, o.Channels = min(o.Connections, 12), min(o.Channels, 5)
 	o.Slow, o.Churners = min(o.Slow, 2), min(o.Churners, 3)
+	if scenario == "presence-storm" {
+		o.Churners = 20 // as many as join in 400 ms: one that finds nobody free is a fault
+	}
 	o.Settle = 0
 	o.Warmup, o.Duration, o.Timeout = 20*time.Millisecond, 250*time.Millisecond, 5*time.Second
 	o.Writer = []string{os.Args[0], writerArgument}
@@ -119,8 +122,8 @@ func TestScenarios(t *testing.T) {
 		{"presence storm without epoll", "presence-storm", func(o *Options) { o.portable = true }, []string{"joins per second"}},
 		{"presence storm of members", "presence-storm", func(o *Options) { o.Known = true }, []string{"joins per second", "join p50"}},
 		{"client events on channels", "clientevents", func(o *Options) { o.Channels = 4 }, []string{figureDeliveries, "latency p50"}},
-		{"slow consumers", "slow", func(o *Options) { o.Timeout = 300 * time.Millisecond }, []string{figureDeliveries}},
-		{"slow consumers without epoll", "slow", func(o *Options) { o.portable, o.Timeout = true, 200*time.Millisecond }, []string{figureDeliveries}},
+		{"slow consumers", "slow", func(o *Options) { o.Timeout = time.Second }, []string{figureDeliveries}},
+		{"slow consumers without epoll", "slow", func(o *Options) { o.portable, o.Timeout = true, time.Second }, []string{figureDeliveries}},
 		{"storm", "storm", nil, []string{"connections per second", "connect to handshake p50", "connect to subscribed max"}},
 		{"storm at a rate", "storm", func(o *Options) { o.Rate = 400 }, []string{"connections per second"}},
 		{"idle", "idle", nil, []string{"connections per second", "connect to subscribed p50"}},
