@@ -71,7 +71,6 @@ func (w *worker) viewChanged() {
 	next := w.filter.replace(func(h *homes) *homes { return h.changed(v) })
 	w.withdraw(next)
 	w.queue.view(v)
-	w.publishStatus()
 	w.trySettle()
 }
 

@@ -38,6 +38,7 @@ func TestANodeThatLeavesIsForgottenAtOnce(t *testing.T) {
 		nodes[0].node.Await(hub.Told)
 		nodes[2].publish("b", "last")
 		nodes[2].stop()
+		synctest.Wait()
 		want(t, "what the others see", nodes[0].sees(), "b/=1")
 		wantList(t, "what it has sent before", nodes[0].took(), "b last")
 		want(t, "nodes", len(nodes[0].node.Status().Nodes), 2)

@@ -55,6 +55,7 @@ type nodeMetrics struct {
 	incomplete prometheus.Counter
 	relay      prometheus.Histogram
 	dropped    *prometheus.CounterVec
+	drops      map[dropReason]prometheus.Counter // children of dropped, since some happen under the hub's locks
 	ignoring   *prometheus.CounterVec
 	awaits     *prometheus.CounterVec
 }
@@ -70,7 +71,7 @@ func newMetrics() *nodeMetrics {
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts(opts(name, help)), labels)
 	}
-	return &nodeMetrics{
+	m := &nodeMetrics{
 		links:      counter("connects_total", "How often the link to the engine has come up."),
 		published:  counter("published_total", "Messages that the engine has taken."),
 		received:   counter("received_total", "Messages that the engine has delivered, own ones included."),
@@ -87,7 +88,12 @@ func newMetrics() *nodeMetrics {
 		dropped:  vec("dropped_total", "Events that did not get to other nodes, or from them, by reason.", metrics.LabelReason),
 		ignoring: vec("ignored_total", "Messages, or parts of them, that were not made use of, by reason.", metrics.LabelReason),
 		awaits:   vec("await_timeouts_total", "How often somebody waited in vain for other nodes, and went on.", "barrier", metrics.LabelReason),
+		drops:    make(map[dropReason]prometheus.Counter),
 	}
+	for _, reason := range []dropReason{dropQueueFull, dropReplayOverflow, dropControls, dropRecovery} {
+		m.drops[reason] = m.dropped.WithLabelValues(string(reason))
+	}
+	return m
 }
 
 func (m *nodeMetrics) register(r prometheus.Registerer, n *Node) error {
@@ -119,7 +125,7 @@ func one(is bool) float64 {
 
 func (m *nodeMetrics) drop(reason dropReason, events int) {
 	if events > 0 {
-		m.dropped.WithLabelValues(string(reason)).Add(float64(events))
+		m.drops[reason].Add(float64(events))
 	}
 }
 

@@ -149,11 +149,13 @@ func (w *writer) carryOut(ctx context.Context) {
 // confirm notes that the engine has taken the batch.
 func (w *writer) confirm() {
 	b := &w.batch
-	for _, c := range b.commands {
-		if c.Op == broker.Publish {
-			w.metrics.published.Inc()
+	published := 0
+	for i := range b.commands {
+		if b.commands[i].Op == broker.Publish {
+			published++
 		}
 	}
+	w.metrics.published.Add(float64(published))
 	if b.counted > 0 {
 		w.probe.confirm(w.beats, w.clock.now())
 	}
