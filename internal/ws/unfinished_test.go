@@ -145,14 +145,16 @@ func TestUnfinishedMessageEndsOnTwins(t *testing.T) {
 // A client that always has sent a part of its next message is not one that does
 // not end a message.
 func TestEndsOfMessagesAreSeenAmongBeginnings(t *testing.T) {
-	onTwinsWith(t, impatient, func(t *testing.T, s *socketServer) {
+	const limit = time.Second // which a busy machine keeps; half of it for each of two
+	settings := func(app *apps.App) { app.ActivityTimeout, app.PongTimeout = limit/2, limit/2 }
+	onTwinsWith(t, settings, func(t *testing.T, s *socketServer) {
 		r := subscribe(t, s.dial())
 		message := textFrame(0x81, pingText)
 		half := len(message) / 2
 		if _, err := r.conn.Write(message[:half]); err != nil {
 			t.Fatal(err)
 		}
-		for began := time.Now(); time.Since(began) < time.Second; {
+		for began := time.Now(); time.Since(began) < 2*limit; {
 			if _, err := r.conn.Write(append(message[half:len(message):len(message)], message[:half]...)); err != nil {
 				t.Fatal(err)
 			}
