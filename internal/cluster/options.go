@@ -104,7 +104,7 @@ const (
 
 	doTimeout    = 2 * time.Second        // of a batch that the engine is given
 	awaitTimeout = time.Second            // of a whole Await
-	ackTimeout   = 250 * time.Millisecond // then a node that does not answer is suspect
+	ackTimeout   = 800 * time.Millisecond // then a node that does not answer is suspect
 	parkTimeout  = time.Second            // of an event that waits for another message
 	answerWithin = 2 * time.Second        // the next part of an answer, else it is given up
 
