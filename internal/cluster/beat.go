@@ -30,7 +30,7 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 	w.mayRecover(p)
 	w.noteNumbers(p, beat.Numbers)
 	if !first && (beat.Seq > p.seq || !p.synced && p.snapshot == nil) {
-		w.ask(p)
+		w.missed(p)
 	}
 	if beat.Hello {
 		w.queue.wishBeat(plainBeat)

@@ -32,7 +32,8 @@
 //
 // Every hub emits the notices of the merged truth. Of one channel one node lets them
 // through, its home (view.go, homes.go, filter.go). What webhooks were told to be on is
-// replicated (told.go), so that a new home tells the difference and nothing else.
+// replicated (told.go), so that a new home tells the difference and nothing else. Where
+// nodes that were out of touch have told different things, the home tells the truth once more.
 //
 // # Promises
 //
@@ -56,7 +57,8 @@
 //
 // # Locks
 //
-// Order: the hub's, filter.mu, those of webhooks, told.mu, queue.mu. The mutexes of
-// inbox, markers, probe and fences come after all and take no other but queue.mu. The
-// worker and the writer hold none of them when they call the hub or the engine.
+// Order: the hub's, filter.mu, those of webhooks, told.mu, markers.mu, queue.mu. Those of
+// inbox, probe and fences are taken with none of them held but the hub's. The worker
+// and the writer hold none when they call the hub, the engine or webhooks, but for
+// filter.mu around Emit.
 package cluster

@@ -149,10 +149,10 @@ func (w *worker) settle() {
 	var before *homes
 	now := w.filter.replace(func(h *homes) *homes { before = h; return h.settled() })
 	w.compare(func(e hub.Edge) bool { return now.of(e) && !before.of(e) })
-	for _, e := range append(w.told.inDoubt(), w.unverified...) {
-		w.resolve(e)
+	for _, e := range w.told.inDoubt() {
+		w.unverified[e] = struct{}{}
 	}
-	w.unverified = nil
+	w.verify()
 	w.inherit(now)
 	for _, p := range w.peers {
 		p.away = inTouch
@@ -256,15 +256,17 @@ func (w *worker) lookForOrphans(now time.Duration) {
 	}
 }
 
-// verify looks whether what another node has told of an edge is true, if it is this node
-// that should have told: while nodes gather, when they have.
-func (w *worker) verify(e hub.Edge) {
-	switch {
-	case w.settled:
-		w.resolve(e)
-	case w.filter.homes.Load().of(e): // others are compared then anyway
-		w.unverified = append(w.unverified, e)
+// verify looks whether what other nodes have told of edges is true, if it is this node that
+// should have told. It is done once a period at most, and only while all agree: two
+// nodes that see different things would contradict each other for ever.
+func (w *worker) verify() {
+	if !w.settled || len(w.unverified) == 0 || !w.agreed() {
+		return
 	}
+	for e := range w.unverified {
+		w.resolve(e)
+	}
+	clear(w.unverified)
 }
 
 // resolve tells the truth about an edge if this node is its home: if it is in doubt,

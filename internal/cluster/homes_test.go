@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/broker/memory"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
@@ -212,6 +213,39 @@ func TestAPartitionLosesNoEdge(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+func TestNodesThatSeeDifferentThingsDoNotContradictEachOtherForEver(t *testing.T) {
+	for _, mesh := range []bool{false, true} {
+		t.Run(fmt.Sprint("mesh ", mesh), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNest(t, memory.Options{Mesh: mesh, Delay: time.Millisecond})
+				nodes := n.startAll(3)
+				for i := range 30 {
+					nodes[2].join(fmt.Sprint("c", i))
+				}
+				pass(time.Second)
+				n.tellings()
+				deaf, mute := nodes[0].engine, nodes[2].node.ID()
+				n.network.Tamper(func(to *memory.Engine, message []byte) [][]byte {
+					if h, _, err := broker.Open(message); to == deaf && err == nil && h.Origin == mute {
+						return nil
+					}
+					return [][]byte{message}
+				})
+				pass(time.Minute)
+				for text, times := range n.tellings() {
+					if times > 5 {
+						t.Errorf("%s: told %d times in a minute", text, times)
+					}
+				}
+				n.network.Tamper(nil)
+				n.settle()
+				pass(5 * time.Second)
+				n.wantTruth(nodes[0])
+			})
+		})
 	}
 }
 

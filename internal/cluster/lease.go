@@ -20,6 +20,7 @@ func (w *worker) tick(pause time.Duration) {
 			w.ask(p)
 		}
 	}
+	w.verify()
 	w.lookForOrphans(now)
 	w.exorcise(now)
 	w.told.forget(now)

@@ -65,7 +65,7 @@ func (w *worker) onRecovered(p *peer, body broker.Body) error {
 		return err
 	}
 	r := &p.recover
-	if r.state != recoveryAsked || r.request != part.Request {
+	if r.state != recoveryAsked || r.request != part.Request || part.Part < r.part {
 		return nil
 	}
 	if part.Part != r.part {

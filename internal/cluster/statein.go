@@ -28,9 +28,17 @@ func (w *worker) onState(p *peer, body broker.Body) error {
 	p.seq = s.Seq
 	w.apply(p, &s)
 	if missed {
-		w.ask(p)
+		w.missed(p)
 	}
 	return nil
+}
+
+// missed makes up for changes that have not come. A snapshot that is asked for and has
+// not begun will have them.
+func (w *worker) missed(p *peer) {
+	if p.snapshot == nil || p.snapshot.part > 0 {
+		w.ask(p)
+	}
 }
 
 func (w *worker) apply(p *peer, s *broker.State) {
@@ -44,8 +52,9 @@ func (w *worker) apply(p *peer, s *broker.State) {
 		w.hub.Apply(p.handle, s.Shares[i])
 	}
 	for i := range s.Told {
-		if w.told.merge(&s.Told[i], p.away) {
-			w.verify(s.Told[i].Edge)
+		// What this node is to become home of is compared anyway, when it does.
+		if w.told.merge(&s.Told[i], p.away) && w.filter.homes.Load().of(s.Told[i].Edge) {
+			w.unverified[s.Told[i].Edge] = struct{}{}
 		}
 	}
 }
@@ -70,8 +79,8 @@ func (w *worker) onSnapshot(p *peer, body broker.Body) error {
 		return err
 	}
 	in := p.snapshot
-	if in == nil || s.Request != in.request {
-		return nil // of an earlier request
+	if in == nil || s.Request != in.request || s.Part < in.part {
+		return nil // of an earlier request, or sent twice
 	}
 	if s.Part != in.part {
 		w.ask(p) // a part is missing
@@ -98,7 +107,7 @@ func (w *worker) complete(p *peer, in *incoming) {
 		_, seen := in.seen[k]
 		return seen
 	})
-	p.snapshot, p.synced, p.known = nil, true, true
+	p.snapshot, p.synced, p.known, p.away = nil, true, true, inTouch
 	w.trySettle()
 }
 

@@ -31,18 +31,19 @@ type worker struct {
 
 	view       view
 	viewSince  time.Duration
-	unverified []hub.Edge // told by others as if this node were not their home
-	orphaned   bool       // a node has gone before its state had come, which others may have in part
-	resigned   bool       // home of nothing from now on
-	settled    bool       // homes are those of view
-	begun      bool       // the state of the others has been waited for
+	unverified map[hub.Edge]struct{} // told by others
+	orphaned   bool                  // a node has gone before its state had come, which others may have in part
+	resigned   bool                  // home of nothing from now on
+	settled    bool                  // homes are those of view
+	begun      bool                  // the state of the others has been waited for
 	metAnyone  bool
 }
 
 func newWorker(n *Node) *worker {
 	return &worker{
 		Node: n, peers: make(map[broker.NodeID]*peer), ghosts: make(map[broker.NodeID]*ghost),
-		view: viewOf([]broker.NodeID{n.id}),
+		unverified: make(map[hub.Edge]struct{}),
+		view:       viewOf([]broker.NodeID{n.id}),
 	}
 }
 
