@@ -88,6 +88,24 @@ func FuzzSnapshot(f *testing.F) {
 	})
 }
 
+func FuzzOwed(f *testing.F) {
+	for _, s := range samples() {
+		if _, ok := s.value.(broker.Owed); ok {
+			f.Add(s.message[10:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		o, err := broker.ReadOwed(body)
+		if err != nil {
+			return
+		}
+		_, again, _ := broker.Open(o.Append(nil, origin))
+		if other, err := broker.ReadOwed(again); err != nil || !reflect.DeepEqual(other, o) {
+			t.Fatalf("got %+v, %v, want %+v", other, err, o)
+		}
+	})
+}
+
 func FuzzRecovered(f *testing.F) {
 	for _, s := range samples() {
 		if _, ok := s.value.(broker.Recovered); ok {

@@ -27,6 +27,7 @@ const (
 	KindMarker                          // [Marker]
 	KindAck                             // [Marker]
 	KindLoss                            // [Loss]
+	KindOwed                            // [Owed]
 	kinds
 )
 

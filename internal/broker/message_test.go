@@ -69,22 +69,23 @@ func samples() []sample {
 		{ShareKey: hub.ShareKey{Kind: hub.ShareOfChannel, App: "1", Channel: "gone"}},
 	}
 	told := []broker.Told{
-		{Edge: hub.Edge{App: "1", Channel: "a"}, On: true, Stamp: stamp},
-		{Edge: hub.Edge{App: "1", Channel: "presence-a", UserID: "u", Member: true}, Doubt: true, Stamp: stamp},
+		{Edge: hub.Edge{App: "1", Channel: "a"}, Turn: 7, Stamp: stamp},
+		{Edge: hub.Edge{App: "1", Channel: "presence-a", UserID: "u", Member: true}, Turn: 300, Doubt: true, Open: 2, Stamp: stamp, After: hub.Stamp{Count: 299, Node: 5}, By: 6},
 	}
-	state := broker.State{Seq: 12, Shares: shares, Told: told}
+	state := broker.State{Seq: 12, Closed: 290, Shares: shares, Told: told}
 	snapshot := broker.Snapshot{
-		State: state, Request: 5, Part: 2, End: true, Fills: []hub.Relayed{{App: "1", Channel: "cache-a", Fill: fill}},
+		State: broker.State{Seq: 12, Shares: shares, Told: told}, Request: 5, Part: 2, End: true, Fills: []hub.Relayed{{App: "1", Channel: "cache-a", Fill: fill}},
 	}
 	beat := broker.Beat{
 		Count: 60, Hello: true, Seq: 12, View: 0xa1a2a3a4a5a6a7a8, Nodes: 3, Name: "node-1", Version: "v1.2.3",
-		Started: 1_700_000_000, Connections: 1234, Numbers: []uint64{0, 1000, 5},
+		Started: 1_700_000_000, Connections: 1234, Closed: 300, Numbers: []uint64{0, 1000, 5},
 	}
 	termination := broker.Termination{Place: place, App: "1", UserID: "u"}
 	recovered := broker.Recovered{
 		Request: 9, Part: 1, End: true, Lost: []uint64{0, 4}, Messages: [][]byte{event.Append(nil, origin), []byte("x")},
 	}
 	loss := broker.Loss{All: true, Channels: []broker.ChannelOf{{App: "1", Channel: "a"}, {App: "2", Channel: "b"}}}
+	owed := broker.Owed{Edges: []broker.OwedEdge{{Edge: told[0].Edge, Turn: 8}, {Edge: told[1].Edge, Turn: 301}}}
 	question := broker.RecoverRequest{Request: 9, Newest: 3 * time.Second, After: []uint64{0, 999}}
 	ask := broker.SnapshotRequest{Request: 8}
 	marker := broker.Marker{Number: 400}
@@ -102,6 +103,7 @@ func samples() []sample {
 		{"marker", marker.Append(nil, origin), marker, reader(broker.ReadMarker)},
 		{"ack", marker.AppendAck(nil, origin), marker, reader(broker.ReadMarker)},
 		{"loss", loss.Append(nil, origin), loss, namedReader(broker.ReadLoss)},
+		{"owed", owed.Append(nil, origin), owed, reader(broker.ReadOwed)},
 	}
 }
 

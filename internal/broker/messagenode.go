@@ -16,6 +16,7 @@ type Beat struct {
 	Version     string
 	Started     int64 // Unix seconds by its own clock
 	Connections int
+	Closed      uint64   // of what it has written into registers up to this Stamp.Count webhooks are told
 	Numbers     []uint64 // the last Place.Number of each lane
 }
 
@@ -36,6 +37,7 @@ func (t *Beat) Append(b []byte, origin NodeID) []byte {
 	b = appendBytes(b, clip(t.Version))
 	b = binary.AppendUvarint(b, uint64(max(t.Started, 0)))
 	b = binary.AppendUvarint(b, uint64(max(t.Connections, 0)))
+	b = binary.AppendUvarint(b, t.Closed)
 	b = endGroup(b, start)
 	return appendNumbers(b, t.Numbers)
 }
@@ -58,7 +60,7 @@ func ReadBeat(body Body) (Beat, error) {
 		Count: head.number(), Hello: head.number()&beatHello != 0, Seq: head.number(),
 		View: head.word(), Nodes: head.count(),
 		Name: string(clip(head.bytes())), Version: string(clip(head.bytes())),
-		Started: int64(head.count()), Connections: head.count(),
+		Started: int64(head.count()), Connections: head.count(), Closed: head.number(),
 	}
 	t.Numbers = readNumbers(&all)
 	return t, check(&all, &head)

@@ -13,25 +13,33 @@ import (
 // told edges.
 type State struct {
 	Seq    uint64 // from 1, rising by one
+	Closed uint64 // see [Beat]; 0: see the one before
 	Shares []hub.Share
 	Told   []Told
 
 	Ignored int // read, but not understood: of a newer release, or malformed
 }
 
-// Told is what webhooks were told of an edge: a register, of which the latest
-// Stamp wins.
+// Told is what webhooks were told of an edge: a register, of which the greatest
+// Turn wins, and of the same the latest Stamp.
 type Told struct {
 	hub.Edge
-	On    bool
-	Doubt bool // nodes that were out of touch have told different things
+	Turn  uint64 // rises by one each time webhooks are told: odd while the edge is on
+	Doubt bool   // nodes that were out of touch have told different things
+	Open  uint64 // so many turns were about to be told when this was written
 	Stamp hub.Stamp
+	After hub.Stamp // of the register that this one has replaced where it was written
+	By    NodeID    // who has told: another node keeps the register when that one is gone
 }
+
+// On reports whether webhooks were told last that the edge is on.
+func (t *Told) On() bool { return t.Turn%2 == 1 }
 
 // Append appends the message.
 func (s *State) Append(b []byte, origin NodeID) []byte {
 	b, start := beginGroup(appendHeader(b, KindState, origin))
 	b = binary.AppendUvarint(b, s.Seq)
+	b = binary.AppendUvarint(b, s.Closed)
 	b = endGroup(b, start)
 	return s.appendLists(b)
 }
@@ -53,7 +61,7 @@ func (s *State) appendLists(b []byte) []byte {
 func ReadState(body Body) (State, error) {
 	all := fields{rest: body}
 	head := all.group()
-	s := State{Seq: head.number()}
+	s := State{Seq: head.number(), Closed: head.number()}
 	err := s.readLists(&all)
 	if head.malformed || s.Seq == 0 {
 		err = ErrMalformed
@@ -153,8 +161,7 @@ func appendShare(b []byte, s *hub.Share) []byte {
 	}
 	if s.Present {
 		b = appendBytes(b, s.Info)
-		b = binary.AppendUvarint(b, s.Since.Count)
-		b = binary.BigEndian.AppendUint64(b, s.Since.Node)
+		b = appendStamp(b, s.Since)
 	}
 	return endEntry(b, start)
 }
@@ -205,31 +212,50 @@ func validInfo(info string) bool {
 
 const (
 	toldMember = 1 << iota
-	toldOn
 	toldDoubt
 )
 
 func appendTold(b []byte, t *Told) []byte {
 	b, start := beginEntry(b)
-	b = binary.AppendUvarint(b, flag(t.Member, toldMember)|flag(t.On, toldOn)|flag(t.Doubt, toldDoubt))
-	b = appendBytes(b, t.App)
-	b = appendBytes(b, t.Channel)
-	b = appendBytes(b, t.UserID)
-	b = binary.AppendUvarint(b, t.Stamp.Count)
-	b = binary.BigEndian.AppendUint64(b, t.Stamp.Node)
+	b = appendEdge(b, t.Edge, flag(t.Doubt, toldDoubt))
+	b = binary.AppendUvarint(b, t.Turn)
+	b = binary.AppendUvarint(b, t.Open)
+	b = appendStamp(b, t.Stamp)
+	b = appendStamp(b, t.After)
+	b = binary.BigEndian.AppendUint64(b, uint64(t.By))
 	return endEntry(b, start)
+}
+
+func appendStamp(b []byte, s hub.Stamp) []byte {
+	b = binary.AppendUvarint(b, s.Count)
+	return binary.BigEndian.AppendUint64(b, s.Node)
+}
+
+func appendEdge(b []byte, e hub.Edge, flags uint64) []byte {
+	b = binary.AppendUvarint(b, flag(e.Member, toldMember)|flags)
+	b = appendBytes(b, e.App)
+	b = appendBytes(b, e.Channel)
+	return appendBytes(b, e.UserID)
 }
 
 func readTold(entry []byte) (Told, bool) {
 	f := fields{rest: entry}
-	flags := f.number()
-	t := Told{On: flags&toldOn != 0, Doubt: flags&toldDoubt != 0, Edge: hub.Edge{
+	e, flags := readEdge(&f)
+	t := Told{Edge: e, Doubt: flags&toldDoubt != 0, Turn: f.number(), Open: f.number()}
+	t.Stamp, t.After, t.By = readStamp(&f), readStamp(&f), NodeID(f.word())
+	return t, !f.malformed && validEdge(e)
+}
+
+func readEdge(f *fields) (e hub.Edge, flags uint64) {
+	flags = f.number()
+	return hub.Edge{
 		Member: flags&toldMember != 0,
 		App:    apps.ID(f.bytes()), Channel: protocol.ChannelName(f.bytes()), UserID: string(f.bytes()),
-	}}
-	t.Stamp = readStamp(&f)
-	ok := !f.malformed && t.App != "" && len(t.App) <= maxApp && validName(t.Channel) && t.Member == (t.UserID != "")
-	return t, ok
+	}, flags
+}
+
+func validEdge(e hub.Edge) bool {
+	return e.App != "" && len(e.App) <= maxApp && validName(e.Channel) && e.Member == (e.UserID != "")
 }
 
 func appendCached(b []byte, r *hub.Relayed) []byte {

@@ -72,6 +72,17 @@ func (q *queue) barrier() *round {
 	if n := q.order.len(); n > 0 && q.order.slot(q.order.end-1).kind == itemBarrier {
 		return *q.barriers.slot(q.barriers.end - 1) // nothing has come since
 	}
+	return q.markLocked()
+}
+
+// mark queues a barrier for nobody, so that nodes that have failed to answer may answer.
+func (q *queue) mark() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.markLocked()
+}
+
+func (q *queue) markLocked() *round {
 	r := newRound()
 	q.barriers.push(r)
 	q.addedLocked(itemBarrier, q.barriers.end)

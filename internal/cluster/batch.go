@@ -24,6 +24,7 @@ type batch struct {
 	controls  []control
 	beat      beatWish
 	silent    bool // no beats
+	closes    bool // tell what is closed
 	loss      *broker.Loss
 	items     int
 	bytes     int
@@ -64,7 +65,7 @@ func (b *batch) room() bool { return b.items < batchItems && b.bytes < batchByte
 
 // fresh reports whether anything was taken.
 func (b *batch) fresh() bool {
-	return b.items > 0 || len(b.controls) > 0 || b.beat != noBeat || b.loss != nil
+	return b.items > 0 || len(b.controls) > 0 || b.beat != noBeat || b.loss != nil || b.closes
 }
 
 func (b *batch) command(c broker.Command, f fate) {

@@ -23,7 +23,11 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 	if first && p.recover.state == noRecovery && w.outOfTouch(now) {
 		p.recover = recovery{state: recoveryDue, recent: true}
 	}
-	p.beat, p.heard, p.answered = beat, now, true
+	w.told.closes(p.id, beat.Closed)
+	p.beat, p.heard, p.answered = beat, now, !p.stale
+	if beat.Hello {
+		w.askAgain(p)
+	}
 	if !first && beat.Count != before.Count+1 && p.recover.state == noRecovery {
 		p.recover.state = recoveryDue // what was sent between them may be lost too
 	}
@@ -38,8 +42,21 @@ func (w *worker) onBeat(p *peer, body broker.Body) error {
 	if first {
 		w.met(p)
 	}
+	w.noteView(p)
 	w.trySettle()
+	w.renew()
 	return nil
+}
+
+// askAgain repeats what a node was asked before its link had its subscriptions, and has
+// not begun to answer.
+func (w *worker) askAgain(p *peer) {
+	if p.snapshot != nil && p.snapshot.part == 0 {
+		w.ask(p)
+	}
+	if p.recover.state == recoveryAsked && p.recover.part == 0 {
+		p.recover.state = recoveryDue
+	}
 }
 
 // outOfTouch reports whether this node may have had clients when its link came up
@@ -63,8 +80,8 @@ func (w *worker) met(p *peer) {
 // beat has come before the beat; of other lanes that is believed of the beat before
 // this one.
 func (w *worker) noteNumbers(p *peer, numbers []uint64) {
-	if p.recover.state == recoveryDue {
-		return // the question is what was missed since
+	if p.recover.state != noRecovery {
+		return // the question is what was missed since, and may have to be repeated
 	}
 	for i, n := range numbers[:min(len(numbers), w.options.Engine.Lanes())] {
 		l := p.lane(i)

@@ -50,6 +50,10 @@ func (w *writer) encode() {
 		case itemBarrier:
 		}
 	}
+	w.state.Closed = 0
+	if b.closes && !b.silent {
+		w.state.Closed = w.told.closed()
+	}
 	w.flushState()
 	w.answerJobs()
 	w.encodeMarker()
@@ -171,7 +175,7 @@ func (w *writer) grow(bytes int) {
 
 // flushState makes a message of the shares and edges that were read.
 func (w *writer) flushState() {
-	if w.changed == 0 {
+	if w.changed == 0 && w.state.Closed == 0 {
 		return
 	}
 	w.seq++
@@ -183,7 +187,7 @@ func (w *writer) flushState() {
 	b.bytes += w.changed
 	clear(w.state.Shares)
 	clear(w.state.Told)
-	w.state.Shares, w.state.Told, w.changed = w.state.Shares[:0], w.state.Told[:0], 0
+	w.state.Shares, w.state.Told, w.state.Closed, w.changed = w.state.Shares[:0], w.state.Told[:0], 0, 0
 }
 
 func (w *writer) encodeBeat(hello bool) {
@@ -196,7 +200,7 @@ func (w *writer) encodeBeat(hello bool) {
 		Count: w.beats, Hello: hello, Seq: w.seq,
 		View: w.view.digest, Nodes: len(w.view.nodes),
 		Name: w.options.Name, Version: w.options.Version, Started: w.started.Unix(),
-		Connections: int(w.connections.Load()), Numbers: w.numbers,
+		Connections: int(w.connections.Load()), Closed: w.told.closed(), Numbers: w.numbers,
 	}
 	b := &w.batch
 	start := len(b.scratch)

@@ -3,8 +3,10 @@ package cluster
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
+	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
@@ -14,8 +16,15 @@ type filter struct {
 	webhooks Webhooks
 	registry *apps.Registry // may be nil
 	told     *told
+	gate     *gate
+	clock    *clock
+	patience time.Duration // with the home of an edge
+	delay    time.Duration // of falls, by webhooks; a fall that ends later was told
 
 	homes atomic.Pointer[homes] // replaced under mu
+	until atomic.Int64          // by the clock: how long this node may tell without hearing of the others
+
+	restoring atomic.Bool // what is told now was told by an earlier process
 
 	// mu makes one step of deciding on an edge and telling it. It comes after the
 	// hub's locks and before those of webhooks.
@@ -31,14 +40,55 @@ func (f *filter) emit(n hub.Notice) {
 	case n.Name == hub.ClientEventSent: // comes at the sender's node only
 		f.webhooks.Emit(n)
 	case edge:
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.homes.Load().of(e) && f.told.decide(e, rises) {
-			f.webhooks.Emit(n)
-		}
-	case f.homes.Load().willBe(e):
+		f.edge(n, e, rises)
+	case f.homes.Load().willBe(e) && !f.gate.follow(n):
 		f.webhooks.Emit(n)
 	}
+}
+
+func (f *filter) edge(n hub.Notice, e hub.Edge, rises bool) {
+	if !f.webhooks.Wants(n) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case !f.presides(e) && !(rises && f.told.falling(e)):
+		f.told.owe(e, rises, f.patience, f.delay)
+	case f.told.decide(e, rises):
+		f.webhooks.Emit(n)
+	case f.told.busy(e):
+		f.told.owe(e, rises, f.patience, f.delay)
+	}
+}
+
+// presides reports whether this node is home of an edge, and has heard of the others lately
+// enough to know that nobody else is.
+func (f *filter) presides(e hub.Edge) bool {
+	return int64(f.clock.now()) < f.until.Load() && f.homes.Load().of(e)
+}
+
+// OnTold notes that webhooks are to be told of an edge. It is called when the notice can
+// no longer be taken back, under the locks of webhooks. It returns false if they are not to be
+// told now: because they will be as soon as the other nodes know, or because another node
+// has told them or may have become its home, as while a fall was held for the delay.
+func (n *Node) OnTold(e hub.Edge, on bool) bool {
+	if n.filter.restoring.Load() {
+		n.told.write(e, on)
+		return true
+	}
+	if n.told.is(e, on) {
+		n.told.unfall(e)
+		return false
+	}
+	if !n.filter.presides(e) {
+		n.told.unfall(e)
+		n.told.owe(e, on, n.filter.patience, 0)
+		return false
+	}
+	turn, count := n.told.seal(e, on)
+	t := telling{notice: n.filter.notice(e, on), edge: e, turn: turn, count: count}
+	return !n.gate.add(t) && n.told.close(t)
 }
 
 // correct tells webhooks that an edge is on or off, unless they know. It reports whether
@@ -46,12 +96,34 @@ func (f *filter) emit(n hub.Notice) {
 func (f *filter) correct(e hub.Edge, on bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.homes.Load().of(e) || !f.told.decide(e, on) {
+	if !f.presides(e) || !f.told.decide(e, on) {
 		return false
 	}
 	f.webhooks.Emit(f.notice(e, on))
 	return true
 }
+
+// advance tells webhooks what they are owed of an edge, until a fall is held. It reports
+// whether this node may tell.
+func (f *filter) advance(o broker.OwedEdge) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.presides(o.Edge) {
+		return false
+	}
+	for range 2 { // a rise and a fall
+		turn, falls := f.told.turn(o.Edge)
+		on := turn%2 == 0
+		if turn >= o.Turn || falls || !f.told.decide(o.Edge, on) {
+			break
+		}
+		f.webhooks.Emit(f.notice(o.Edge, on))
+	}
+	return true
+}
+
+// wants reports whether webhooks are to be told of an edge.
+func (f *filter) wants(e hub.Edge) bool { return f.webhooks.Wants(f.notice(e, true)) }
 
 // replace makes other homes, and returns them.
 func (f *filter) replace(by func(*homes) *homes) *homes {

@@ -337,6 +337,8 @@ func (l *webhookLog) take() []string {
 	return all
 }
 
+func (w *fakeWebhooks) Wants(hub.Notice) bool { return true }
+
 func (w *fakeWebhooks) Emit(n hub.Notice) {
 	e, rises, edge := edgeOf(n)
 	if !edge {
@@ -377,8 +379,14 @@ func (w *fakeWebhooks) holdLocked(e hub.Edge) {
 }
 
 func (w *fakeWebhooks) tellLocked(e hub.Edge, on bool) {
+	if w.node.OnTold(e, on) {
+		w.log.told(w.node.options.Name, e, on)
+	}
+}
+
+func (w *fakeWebhooks) Tell(n hub.Notice) {
+	e, on, _ := edgeOf(n)
 	w.log.told(w.node.options.Name, e, on)
-	w.node.OnTold(e, on)
 }
 
 func (w *fakeWebhooks) Withdraw(moved func(hub.Edge) bool) {
@@ -397,7 +405,7 @@ func (w *fakeWebhooks) RestoreEdges() {
 	defer w.mu.Unlock()
 	w.restored++
 	for _, e := range w.earlier {
-		w.node.OnTold(e, true)
+		w.node.OnTold(e, true) // it does not matter what that returns
 		w.holdLocked(e)
 	}
 }
@@ -446,7 +454,7 @@ func (n *nest) start() *testNode {
 	}
 	o := Options{
 		Engine: x.engine, Webhooks: x.webhooks, Name: fmt.Sprintf("n%d", len(n.nodes)), Version: "v1",
-		Metrics: x.registry, GapNotice: true,
+		Metrics: x.registry, GapNotice: true, GraceDelay: n.delay,
 	}
 	if n.change != nil {
 		n.change(&o)

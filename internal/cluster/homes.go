@@ -59,7 +59,7 @@ func (h *homes) suspended() *homes { return &homes{self: h.self, view: h.view} }
 func (w *worker) viewChanged() {
 	ids := []broker.NodeID{w.id}
 	for _, p := range w.peers {
-		if p.alive() {
+		if p.alive() && !p.apart {
 			ids = append(ids, p.id)
 		}
 	}
@@ -70,6 +70,9 @@ func (w *worker) viewChanged() {
 	w.view, w.viewSince, w.settled = v, w.clock.now(), false
 	next := w.filter.replace(func(h *homes) *homes { return h.changed(v) })
 	w.withdraw(next)
+	if w.minority(w.viewSince) {
+		w.suspend() // the others do without it
+	}
 	w.queue.view(v)
 	w.trySettle()
 }
@@ -86,10 +89,13 @@ func (w *worker) suspend() {
 // resign makes this node home of nothing for good: the others will tell what is held
 // here, after their own delay. The last node stays what it is.
 func (w *worker) resign() {
-	if len(w.view.nodes) > 1 {
-		w.resigned = true
-		w.suspend()
+	if len(w.view.nodes) == 1 {
+		w.alone = true
+		w.renew()
+		return
 	}
+	w.resigned = true
+	w.suspend()
 }
 
 // withdraw takes held falls back of which this node is not the home.
@@ -117,6 +123,9 @@ func (w *worker) trySettle() {
 	if !w.agreed() && (now-since < 3*w.period() || !w.begun && !w.informed() && now-since < w.options.Lease) {
 		return
 	}
+	if w.minority(now) {
+		return
+	}
 	w.settle()
 }
 
@@ -124,7 +133,7 @@ func (w *worker) trySettle() {
 // state, and has the same view.
 func (w *worker) agreed() bool {
 	for _, p := range w.peers {
-		if !p.answered || !p.synced || p.beat.View != w.view.digest {
+		if !p.apart && (!p.answered || !p.synced || p.beat.View != w.view.digest) {
 			return false
 		}
 	}
@@ -144,7 +153,9 @@ func (w *worker) informed() bool {
 // settle compares what is with what was told, for all channels that this node becomes the
 // home of, and tells the differences.
 func (w *worker) settle() {
-	w.settled = true
+	w.settled, w.majority = true, w.view
+	w.renew()
+	w.letOutUnsure()
 	w.beginOnce()
 	var before *homes
 	now := w.filter.replace(func(h *homes) *homes { before = h; return h.settled() })
@@ -153,9 +164,11 @@ func (w *worker) settle() {
 		w.unverified[e] = struct{}{}
 	}
 	w.verify()
+	w.payDebts(true)
 	w.inherit(now)
 	for _, p := range w.peers {
 		p.away = inTouch
+		w.told.reunited(p.id)
 	}
 	w.publishStatus()
 }
@@ -170,7 +183,9 @@ func (w *worker) beginOnce() {
 	if w.metAnyone {
 		w.options.Webhooks.ForgetAllTold()
 	} else {
+		w.filter.restoring.Store(true)
 		w.options.Webhooks.RestoreEdges()
+		w.filter.restoring.Store(false)
 		w.told.allFall()
 	}
 	w.serving.Store(true)
@@ -263,10 +278,11 @@ func (w *worker) verify() {
 	if !w.settled || len(w.unverified) == 0 || !w.agreed() {
 		return
 	}
-	for e := range w.unverified {
+	unverified := w.unverified
+	w.unverified = make(map[hub.Edge]struct{})
+	for e := range unverified {
 		w.resolve(e)
 	}
-	clear(w.unverified)
 }
 
 // resolve tells the truth about an edge if this node is its home: if it is in doubt,
@@ -291,7 +307,10 @@ func (w *worker) correct(e hub.Edge) {
 	const enough = 16 // an edge that changes faster is told by its own notices
 	for range enough {
 		if !w.filter.correct(e, w.hub.On(e)) {
-			return
+			break
 		}
+	}
+	if w.told.busy(e) {
+		w.unverified[e] = struct{}{} // looked at again in a while
 	}
 }

@@ -14,7 +14,11 @@ func (w *worker) tick(pause time.Duration) {
 		w.paused(now, pause)
 	}
 	w.judge(now)
+	w.judgeViews(now)
 	w.probeLink(now)
+	if w.markers.doubted() {
+		w.queue.mark()
+	}
 	for _, p := range w.peers {
 		if p.snapshot != nil && now > p.snapshot.until {
 			w.ask(p)
@@ -25,6 +29,9 @@ func (w *worker) tick(pause time.Duration) {
 	w.exorcise(now)
 	w.told.forget(now)
 	w.trySettle()
+	w.renew()
+	w.letOutUnsure()
+	w.payDebts(false)
 	w.publishStatus()
 }
 
@@ -33,14 +40,17 @@ func (w *worker) paused(now, pause time.Duration) {
 	w.options.Log.Warn("this process was stopped for a while", "pause", pause)
 	for _, p := range w.peers {
 		p.heard = min(p.heard+pause, now)
-		p.away = max(now-pause-w.period(), 0)
 		if p.recover.state == recoveryAsked {
 			p.recover.until += pause
 		}
 	}
 	w.probe.forget()
-	if pause > w.options.Lease/2 {
-		w.suspend() // others may have become home of what this node was
+	if pause > w.options.Lease/2 { // others may have become home of what this node was
+		w.suspend()
+		for _, p := range w.peers {
+			w.ask(p) // what is on its way from them may be as old
+			p.stale = true
+		}
 	}
 }
 
@@ -93,6 +103,9 @@ func (w *worker) down() {
 	w.lostSince = w.linkSince
 	w.probe.forget()
 	for _, p := range w.peers {
+		if p.away < 0 {
+			p.away = p.heard
+		}
 		if p.recover.state != recoveryDue {
 			p.recover = recovery{state: recoveryDue, recent: p.recover.recent}
 		}

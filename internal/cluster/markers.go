@@ -147,6 +147,18 @@ func (m *markers) remove(id broker.NodeID) {
 	m.finishLocked()
 }
 
+// doubted reports whether there is a node that has failed to answer.
+func (m *markers) doubted() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, suspect := range m.answers {
+		if *suspect {
+			return true
+		}
+	}
+	return false
+}
+
 // isSuspect reports whether a node has failed to answer the last marker.
 func (m *markers) isSuspect(id broker.NodeID) bool {
 	m.mu.Lock()

@@ -23,6 +23,7 @@ const (
 	dropReplayOverflow dropReason = "replay_overflow" // the link was down for too long
 	dropControls       dropReason = "controls"        // too many questions and answers waited
 	dropRecovery       dropReason = "recovery"        // missed here, and no longer kept where it came from
+	dropEdges          dropReason = "edges"           // seen here, and no home has told webhooks
 )
 
 // ignoreReason is why something that was received is not made use of.
@@ -90,7 +91,7 @@ func newMetrics() *nodeMetrics {
 		awaits:   vec("await_timeouts_total", "How often somebody waited in vain for other nodes, and went on.", "barrier", metrics.LabelReason),
 		drops:    make(map[dropReason]prometheus.Counter),
 	}
-	for _, reason := range []dropReason{dropQueueFull, dropReplayOverflow, dropControls, dropRecovery} {
+	for _, reason := range []dropReason{dropQueueFull, dropReplayOverflow, dropControls, dropRecovery, dropEdges} {
 		m.drops[reason] = m.dropped.WithLabelValues(string(reason))
 	}
 	return m

@@ -30,6 +30,7 @@ type Node struct {
 	markers *markers
 	probe   *probe
 	told    *told
+	gate    *gate
 	filter  *filter
 
 	// Owned by the writer; its sizes are atomic.
@@ -57,7 +58,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		options: o, id: broker.NodeID(binary.BigEndian.Uint64(id[:])),
 		started: time.Now().UTC(), clock: newClock(), metrics: newMetrics(),
-		inbox: newInbox(), fences: newFences(), probe: &probe{},
+		inbox: newInbox(), gate: newGate(), fences: newFences(), probe: &probe{},
 		ring: ring{maxEvents: o.ReplayEvents, maxBytes: o.ReplayBytes, maxAge: o.ReplayAge},
 	}
 	n.queue = newQueue(o, n.clock, n.metrics.drop)
@@ -68,7 +69,11 @@ func New(o Options) (*Node, error) {
 	}
 	n.told = newTold(n.id, n.clock)
 	n.told.changed, n.told.fell = n.queue.edge, o.Webhooks.ForgetTold
-	n.filter = &filter{webhooks: o.Webhooks, registry: o.Registry, told: n.told}
+	n.told.dropped = func(edges int) { n.metrics.drop(dropEdges, edges) }
+	n.filter = &filter{
+		webhooks: o.Webhooks, registry: o.Registry, told: n.told, gate: n.gate, clock: n.clock,
+		patience: 2 * n.period(), delay: o.GraceDelay + n.period(),
+	}
 	n.filter.homes.Store(&homes{self: n.id, view: viewOf([]broker.NodeID{n.id})})
 	n.link.Store(&link{cause: errNeverUp.Error()})
 	n.known.Store(&known{})
@@ -102,6 +107,7 @@ func (n *Node) Run(ctx context.Context) error {
 		stop(fault)
 	})
 	workers.Go(func() { newWorker(n).run(running) })
+	workers.Go(func() { n.runGate(running) })
 	workers.Go(func() { n.runFences(running) })
 	workers.Go(func() { n.runTicks(running.Done()) })
 	writer.Go(func() { newWriter(n).run(running) })
@@ -115,6 +121,7 @@ func (n *Node) Run(ctx context.Context) error {
 	writer.Wait()
 	workers.Wait()
 	engine.Wait()
+	n.tell(n.gate.close()) // rather twice than never
 	return fault
 }
 
@@ -160,8 +167,5 @@ func (q *queue) bye(message []byte) *round {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.silent = true
-	r := newRound()
-	q.barriers.push(r)
-	q.addedLocked(itemBarrier, q.barriers.end)
-	return r
+	return q.markLocked()
 }

@@ -48,6 +48,10 @@ var _ Hub = (*hub.Hub)(nil)
 // Webhooks is the way of notices out of the cluster.
 type Webhooks interface {
 	hub.NoticeSink
+	// Wants reports whether anybody is told of a notice, or of its opposite.
+	Wants(hub.Notice) bool
+	// Tell tells a notice, without delay.
+	Tell(hub.Notice)
 	// Withdraw takes back falling edges that are held for the delay.
 	Withdraw(moved func(hub.Edge) bool)
 	// RestoreEdges takes what an earlier process has told to be on as going off now.
@@ -64,6 +68,8 @@ type Options struct {
 	Engine   broker.Engine  // required
 	Webhooks Webhooks       // nil: nobody is told of notices
 	Registry *apps.Registry // nil: notices that a change of nodes causes know an app's id only
+
+	GraceDelay time.Duration // how long Webhooks hold back that something has ended
 
 	Name    string // for people; "": the host's name
 	Version string // of this release
@@ -102,11 +108,13 @@ func (o Options) withDefaults() (Options, error) {
 const (
 	beatsPerLease = 6 // five in a row may be lost
 
-	doTimeout    = 2 * time.Second        // of a batch that the engine is given
-	awaitTimeout = time.Second            // of a whole Await
-	ackTimeout   = 800 * time.Millisecond // then a node that does not answer is suspect
-	parkTimeout  = time.Second            // of an event that waits for another message
-	answerWithin = 2 * time.Second        // the next part of an answer, else it is given up
+	doTimeout     = 2 * time.Second        // of a batch that the engine is given
+	awaitTimeout  = time.Second            // of a whole Await
+	ackTimeout    = 800 * time.Millisecond // then a node that does not answer is suspect
+	parkTimeout   = time.Second            // of an event that waits for another message
+	maxRecoveries = 3                      // questions for what was missed, before it is given up
+
+	answerWithin = 2 * time.Second // the next part of an answer, else it is given up
 
 	batchItems = 512 // commands of one batch
 	batchBytes = 256 << 10
@@ -121,6 +129,8 @@ const (
 // noWebhooks is told nothing.
 type noWebhooks struct{ hub.DiscardNotices }
 
+func (noWebhooks) Wants(hub.Notice) bool        { return false }
+func (noWebhooks) Tell(hub.Notice)              {}
 func (noWebhooks) Withdraw(func(hub.Edge) bool) {}
 func (noWebhooks) RestoreEdges()                {}
 func (noWebhooks) ForgetTold(hub.Edge)          {}

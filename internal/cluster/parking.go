@@ -138,7 +138,7 @@ func (w *worker) releaseAll() {
 	now := w.clock.now()
 	for _, p := range w.peers {
 		if p.recover.overdue(now) {
-			w.abandonRecovery(p)
+			w.repeatRecovery(p)
 		}
 		w.release(p)
 	}

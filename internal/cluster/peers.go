@@ -18,10 +18,13 @@ type peer struct {
 	met      time.Duration // when the first one came
 	answered bool          // it has come on this link
 	delay    time.Duration // how much later than due it came, smoothed
+	differs  time.Duration // since when its view is another one than this node's; below 0: it is not
+	apart    bool          // it does not see whom this node sees: it is home of nothing
 
 	seq      uint64        // of the last state
 	synced   bool          // nothing is missing up to seq
 	known    bool          // it has been synced before
+	stale    bool          // what has come of it may be of before a pause of this node
 	away     time.Duration // since when it may have been out of touch; below 0: it was not
 	snapshot *incoming     // asked for; nil: none
 
@@ -60,7 +63,11 @@ type ghost struct {
 	heard time.Duration // its last beat
 }
 
-const inTouch = -1
+// Below zero: not at all.
+const (
+	inTouch = -1
+	same    = -1
+)
 
 // maxAbsence is how long a node may have been cut off and still be known when it
 // comes back. What is kept for it is little.
@@ -81,7 +88,7 @@ func (w *worker) peer(h broker.Header) *peer {
 		w.metrics.ignore(ignoredTooManyNodes)
 		return nil
 	}
-	p := &peer{id: id, handle: w.handles.take(), heard: w.clock.now(), synced: true, away: inTouch}
+	p := &peer{id: id, handle: w.handles.take(), heard: w.clock.now(), synced: true, away: inTouch, differs: same}
 	if g != nil { // it was believed dead, and its events went on
 		p.lanes, p.recover.state, p.away = g.lanes, recoveryDue, g.heard
 		delete(w.ghosts, id)
@@ -97,6 +104,7 @@ func (w *worker) drop(p *peer, left bool) {
 		w.releaseLane(p, i, true)
 	}
 	w.orphaned = w.orphaned || !p.known
+	w.told.gone(p.id, left)
 	delete(w.peers, p.id)
 	w.markers.remove(p.id)
 	w.bury(p, left)
@@ -120,6 +128,9 @@ func (w *worker) exorcise(now time.Duration) {
 			delete(w.ghosts, id)
 		}
 	}
+	w.told.forgetWriters(func(id broker.NodeID) bool {
+		return w.peers[id] == nil && w.ghosts[id] == nil
+	})
 }
 
 // nobody is the number of nodes that the hub does not know any more.

@@ -46,6 +46,7 @@ type queue struct {
 	controls  deque[control]
 	beat      beatWish
 	silent    bool // Bye is the last that others are to hear
+	closes    bool // webhooks were told what registers say
 	dirty     map[hub.ShareKey]struct{}
 	unsettled map[hub.Edge]struct{}
 	interest  map[broker.ChannelOf]*subscription
@@ -202,6 +203,7 @@ func (q *queue) take(b *batch) bool {
 		q.takeRunLocked(b)
 	}
 	b.loss = q.lost.take()
+	b.closes, q.closes = q.closes, false
 	b.position = q.pushed
 	b.drained = q.order.len() == 0
 	if b.fresh() {

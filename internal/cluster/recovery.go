@@ -15,6 +15,7 @@ type recovery struct {
 	request uint64
 	part    uint64 // the next one
 	until   time.Duration
+	tries   int
 	recent  bool // only what was sent since this node was out of touch, which has not known the other before
 }
 
@@ -36,7 +37,9 @@ func (w *worker) mayRecover(p *peer) {
 		return
 	}
 	recent := p.recover.recent
-	p.recover = recovery{state: recoveryAsked, request: w.request(), until: w.clock.now() + answerWithin}
+	p.recover = recovery{
+		state: recoveryAsked, request: w.request(), until: w.clock.now() + answerWithin, tries: p.recover.tries + 1, recent: recent,
+	}
 	after := make([]uint64, len(p.lanes))
 	for i := range p.lanes {
 		after[i] = p.lanes[i].reached()
@@ -70,7 +73,7 @@ func (w *worker) onRecovered(p *peer, body broker.Body) error {
 	}
 	if part.Part != r.part {
 		w.metrics.drop(dropRecovery, 1)
-		w.abandonRecovery(p)
+		w.repeatRecovery(p)
 		w.release(p)
 		return nil
 	}
@@ -118,6 +121,16 @@ func (w *worker) notePartial(p *peer, lost []uint64) {
 		w.metrics.drop(dropRecovery, int(min(n, 1<<30)))
 		w.gap(lane)
 	}
+}
+
+// repeatRecovery has a node asked again when its next beat shows that it would hear, or gives
+// up: question or answer may be lost while servers of the engine find each other again.
+func (w *worker) repeatRecovery(p *peer) {
+	if p.recover.state == recoveryAsked && p.recover.tries < maxRecoveries {
+		p.recover.state = recoveryDue
+		return
+	}
+	w.abandonRecovery(p)
 }
 
 // abandonRecovery gives up a recovery that does not end.

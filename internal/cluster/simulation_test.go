@@ -144,7 +144,7 @@ func (p plan) run(t *testing.T) {
 func (s *simulation) join() {
 	x := &hubNode{name: fmt.Sprint("n", len(s.nodes)), engine: s.network.Engine(), started: time.Now()}
 	x.webhooks = &fakeWebhooks{delay: s.grace, log: s.log, held: make(map[hub.Edge]*time.Timer)}
-	node, err := New(Options{Engine: x.engine, Webhooks: x.webhooks, Registry: s.registry, Name: x.name, ReplayAge: time.Hour})
+	node, err := New(Options{Engine: x.engine, Webhooks: x.webhooks, Registry: s.registry, Name: x.name, ReplayAge: time.Hour, GraceDelay: s.grace})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func (s *simulation) repair() {
 
 func (s *simulation) settle() {
 	s.t.Helper()
-	eventually(s.t, 60*time.Second, "all nodes agree on who is alive", func() bool {
+	eventually(s.t, time.Minute+maxMinority, "all nodes agree on who is alive", func() bool {
 		for _, x := range s.running() {
 			if status := x.node.Status(); !status.Settled || len(status.Nodes) != len(s.running()) {
 				return false

@@ -12,7 +12,9 @@ type incoming struct {
 	request uint64
 	part    uint64 // the next one
 	until   time.Duration
+	since   time.Duration
 	seen    map[hub.ShareKey]struct{} // in parts, or in changes since the first part
+	told    map[hub.Edge]struct{}     // likewise
 }
 
 // onState takes over a change of another node's state.
@@ -23,6 +25,9 @@ func (w *worker) onState(p *peer, body broker.Body) error {
 	}
 	if s.Seq <= p.seq {
 		return nil // sent twice
+	}
+	if s.Closed > 0 {
+		w.told.closes(p.id, s.Closed)
 	}
 	missed := s.Seq != p.seq+1
 	p.seq = s.Seq
@@ -52,8 +57,11 @@ func (w *worker) apply(p *peer, s *broker.State) {
 		w.hub.Apply(p.handle, s.Shares[i])
 	}
 	for i := range s.Told {
+		if p.snapshot != nil && p.snapshot.part > 0 {
+			p.snapshot.told[s.Told[i].Edge] = struct{}{}
+		}
 		// What this node is to become home of is compared anyway, when it does.
-		if w.told.merge(&s.Told[i], p.away) && w.filter.homes.Load().of(s.Told[i].Edge) {
+		if w.told.merge(&s.Told[i], p.id, p.away) && w.filter.homes.Load().of(s.Told[i].Edge) {
 			w.unverified[s.Told[i].Edge] = struct{}{}
 		}
 	}
@@ -64,8 +72,8 @@ func (w *worker) apply(p *peer, s *broker.State) {
 func (w *worker) ask(p *peer) {
 	p.synced = false
 	p.snapshot = &incoming{
-		request: w.request(), until: w.clock.now() + answerWithin,
-		seen: make(map[hub.ShareKey]struct{}),
+		request: w.request(), until: w.clock.now() + answerWithin, since: w.clock.now(),
+		seen: make(map[hub.ShareKey]struct{}), told: make(map[hub.Edge]struct{}),
 	}
 	w.metrics.snapshots.Inc()
 	r := broker.SnapshotRequest{Request: p.snapshot.request}
@@ -107,7 +115,16 @@ func (w *worker) complete(p *peer, in *incoming) {
 		_, seen := in.seen[k]
 		return seen
 	})
+	w.told.retain(p.id, in.since, func(e hub.Edge) bool {
+		_, tells := in.told[e]
+		return tells
+	})
+	w.told.reunited(p.id)
 	p.snapshot, p.synced, p.known, p.away = nil, true, true, inTouch
+	if p.stale {
+		p.stale = false
+		w.queue.wishBeat(helloBeat) // its answer is of now
+	}
 	w.trySettle()
 }
 

@@ -12,19 +12,29 @@ import (
 // as a node that has missed that may take to return.
 const tombstone = time.Minute
 
-// told is what webhooks were told to be on, by any node: registers of which the
-// latest write wins. mu comes after the locks of webhooks, and before the
-// queue's.
+// told is what webhooks were told of edges, by any node: registers, of which the one
+// with the most turns wins. mu comes after the locks of webhooks, and before the queue's.
 type told struct {
 	id      broker.NodeID
 	clock   *clock
-	changed func(hub.Edge) // to be sent to the other nodes
-	fell    func(hub.Edge) // told by another node to be off
+	changed func(hub.Edge) // to be sent to the other nodes; called under mu
+	fell    func(hub.Edge) // what this node has told to be on, another one has told to be off
+	dropped func(edges int)
 
 	mu    sync.Mutex
 	edges map[hub.Edge]*register
 	off   deque[grave]
 	count uint64 // the Lamport clock
+	debts debts
+
+	// By writer, the latest stamp that has come, and the latest that had come when
+	// its node was in touch last.
+	seen, known map[broker.NodeID]uint64
+
+	closedBy map[broker.NodeID]uint64 // by live node, up to which stamp it has told webhooks
+
+	open    map[hub.Edge]*open  // what this node has written and not told yet
+	unclear map[uint64]struct{} // the counts of the stamps of that
 }
 
 // grave is an edge that was told to be off.
@@ -34,83 +44,193 @@ type grave struct {
 }
 
 func newTold(id broker.NodeID, c *clock) *told {
-	return &told{id: id, clock: c, edges: make(map[hub.Edge]*register)}
+	return &told{
+		id: id, clock: c, edges: make(map[hub.Edge]*register),
+		seen: make(map[broker.NodeID]uint64), known: make(map[broker.NodeID]uint64),
+		debts: newDebts(), open: make(map[hub.Edge]*open), unclear: make(map[uint64]struct{}),
+		closedBy: make(map[broker.NodeID]uint64),
+	}
 }
 
 type register struct {
 	stamp hub.Stamp
-	on    bool
+	after hub.Stamp     // of what it has replaced where it was written
+	by    broker.NodeID // who has told
+	turn  uint64        // see [broker.Told]
+	open  uint64        // of another node's: how many turns that was about to tell
 	falls bool          // its fall was let through, and may be held for the delay
 	since time.Duration // when it was written here
 
-	// Nodes that were out of touch may have told different things. Which of them webhooks
-	// have heard last nobody knows, so the home tells the truth once more.
+	// Nodes that were out of touch have told different things. Which of them webhooks have
+	// heard last nobody knows, so the home tells the truth once more.
 	doubtful bool
 }
 
-// OnTold notes that webhooks are told of an edge. It is called when the notice can
-// no longer be taken back, under the locks of webhooks.
-func (n *Node) OnTold(e hub.Edge, on bool) { n.told.write(e, on) }
+func (r *register) on() bool { return r.turn%2 == 1 }
 
-func (t *told) write(e hub.Edge, on bool) {
-	t.mu.Lock()
-	t.count++
-	t.putLocked(e, &register{stamp: hub.Stamp{Count: t.count, Node: uint64(t.id)}, on: on})
-	t.mu.Unlock()
-	t.changed(e)
+// turnAfter returns the first turn after one that tells an edge to be on, or off.
+func turnAfter(turn uint64, on bool) uint64 {
+	if (turn%2 == 0) == on {
+		return turn + 1
+	}
+	return turn + 2
 }
+
+// write makes the register of an edge say that webhooks are told by this node. It returns
+// which turn that is.
+func (t *told) write(e hub.Edge, on bool) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.writeLocked(e, on)
+}
+
+func (t *told) writeLocked(e hub.Edge, on bool) uint64 {
+	t.count++
+	turn, after := t.firstTurnLocked(e), hub.Stamp{}
+	if r := t.edges[e]; r != nil {
+		turn, after = r.turn, r.stamp
+	}
+	turn = turnAfter(turn, on)
+	t.putLocked(e, &register{stamp: t.stampLocked(), after: after, by: t.id, turn: turn})
+	t.changed(e)
+	return turn
+}
+
+// firstTurnLocked returns the turn of an edge that nobody knows, more than any it has had:
+// no edge turns more often than the clock ticks.
+func (t *told) firstTurnLocked(e hub.Edge) uint64 {
+	turn := 2 * t.count
+	if d := t.debts.of[e]; d != nil {
+		turn = max(turn, (d.turn-1)&^1)
+	}
+	return turn
+}
+
+func (t *told) stampLocked() hub.Stamp { return hub.Stamp{Count: t.count, Node: uint64(t.id)} }
 
 func (t *told) putLocked(e hub.Edge, r *register) {
 	r.since = t.clock.coarse()
 	t.edges[e] = r
-	if !r.on {
+	if !r.on() {
 		t.off.push(grave{edge: e, since: r.since})
 	}
 }
 
-// merge takes over what another node has written. Since away the two may have been out
-// of touch; below 0: they were not. If both have written meanwhile, the edge is in doubt, which
-// all nodes are told. It reports whether that was news.
-func (t *told) merge(r *broker.Told, away time.Duration) (news bool) {
-	if r.Stamp.Count >= 1<<62 {
+// merge takes over what another node tells. Since away the two were out of touch; below
+// 0: they were not. If webhooks may have been told on both sides, the edge is in doubt,
+// which all nodes are told. It reports whether that was news.
+func (t *told) merge(r *broker.Told, from broker.NodeID, away time.Duration) (news bool) {
+	const enough = 1 << 62
+	if r.Stamp.Count >= enough || r.Turn >= enough {
 		return false // no clock reaches that; the own one would never again
 	}
 	t.mu.Lock()
-	t.count = max(t.count, r.Stamp.Count)
+	fresh := t.noteLocked(r.Stamp, away < 0 && from == broker.NodeID(r.Stamp.Node))
 	old := t.edges[r.Edge]
-	if old == nil {
-		old = &register{}
-	}
-	conflict := away >= 0 && old.stamp != r.Stamp && !old.doubtful && t.mayHaveWrittenLocked(old, away)
-	switch {
-	case conflict:
-		t.count++
-		t.putLocked(r.Edge, &register{
-			stamp: hub.Stamp{Count: t.count, Node: uint64(t.id)}, on: r.On, falls: old.falls, doubtful: true,
-		})
-	case old.stamp.Before(r.Stamp):
-		t.putLocked(r.Edge, &register{stamp: r.Stamp, on: r.On, falls: old.falls && r.On, doubtful: r.Doubt})
-	default:
-		t.mu.Unlock()
-		return false
-	}
+	ownRise := old != nil && old.on() && broker.NodeID(old.stamp.Node) == t.id
+	news = t.mergeLocked(r, old, fresh, away)
 	t.mu.Unlock()
-	if conflict {
-		t.changed(r.Edge)
-	}
-	if !r.On {
+	if news && ownRise && !r.On() {
 		t.fell(r.Edge)
 	}
+	return news
+}
+
+// noteLocked reports whether a register was written while its writer was out of touch.
+func (t *told) noteLocked(s hub.Stamp, inTouch bool) (fresh bool) {
+	writer := broker.NodeID(s.Node)
+	fresh = s.Count > t.known[writer] && writer != t.id
+	t.count = max(t.count, s.Count)
+	t.seen[writer] = max(t.seen[writer], s.Count)
+	if inTouch {
+		t.known[writer] = t.seen[writer]
+	}
+	return fresh
+}
+
+func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.Duration) (news bool) {
+	other := fresh && old != nil && old.stamp.Node != r.Stamp.Node
+	apart := other && away >= 0 && old.since >= away
+	switch {
+	case other && t.yieldLocked(r, old):
+		t.takeLocked(r, old)
+		return true
+	case apart && r.Open > 0 && r.After != old.stamp:
+		t.changed(r.Edge) // which the other one will yield to
+		return false
+	case old == nil && away >= 0 && !fresh:
+		if r.On() { // it has gone off since, which is forgotten here but not there
+			t.count++
+			t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, by: r.By, turn: r.Turn + 1})
+			t.changed(r.Edge)
+		}
+		return false
+	case old == nil:
+		old = &register{}
+	case apart && old.contradicts(r):
+		t.count++
+		t.putLocked(r.Edge, &register{
+			stamp: t.stampLocked(), after: old.stamp, by: t.id, turn: max(old.turn, r.Turn) + 2, falls: old.falls, doubtful: true,
+		})
+		t.changed(r.Edge)
+		return true
+	}
+	if old.turn > r.Turn || old.turn == r.Turn && !old.stamp.Before(r.Stamp) {
+		return false
+	}
+	t.takeLocked(r, old)
 	return true
 }
 
-// mayHaveWrittenLocked reports whether a register may have been written here, or have
-// been heard of, since a time.
-func (t *told) mayHaveWrittenLocked(r *register, since time.Duration) bool {
-	if r.stamp.Count > 0 {
-		return r.since >= since
+func (t *told) takeLocked(r *broker.Told, old *register) {
+	t.putLocked(r.Edge, &register{
+		stamp: r.Stamp, after: r.After, by: r.By, turn: r.Turn, open: r.Open, falls: old.falls && r.On(), doubtful: r.Doubt,
+	})
+	t.debts.heard(r.Edge, r.Turn)
+}
+
+// contradicts reports whether a register of another node was written in ignorance of this
+// one, or this one of that, as far as the two can tell, and says another thing.
+func (r *register) contradicts(other *broker.Told) bool {
+	switch {
+	case r.doubtful, r.on() == other.On():
+		return false
+	case r.turn < other.Turn:
+		return other.Turn == r.turn+1 && other.After != r.stamp
+	default:
+		return r.after != other.Stamp
 	}
-	return t.clock.coarse()-since > tombstone // to be off, and that is forgotten
+}
+
+// reunited notes that all has come that a node has told while it was out of touch.
+func (t *told) reunited(writer broker.NodeID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known[writer] = t.seen[writer]
+}
+
+// retain drops what was written by a node, and not lately, and is none of what it tells: it
+// was told to be off, and that is forgotten there.
+func (t *told) retain(writer broker.NodeID, lately time.Duration, tells func(hub.Edge) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for e, r := range t.edges {
+		if broker.NodeID(r.stamp.Node) == writer && r.since < lately && !tells(e) {
+			delete(t.edges, e)
+		}
+	}
+}
+
+// forgetWriters forgets all that is known of nodes that do not come back.
+func (t *told) forgetWriters(gone func(broker.NodeID) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.seen {
+		if gone(id) {
+			delete(t.seen, id)
+			delete(t.known, id)
+		}
+	}
 }
 
 // decide reports whether a rise or fall is to be let through: a rise that was not
@@ -119,9 +239,11 @@ func (t *told) decide(e hub.Edge, rises bool) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.edges[e]
-	on := r != nil && r.on && !r.falls
-	if on == rises {
+	switch on := r != nil && r.on() && !r.falls; {
+	case on == rises, t.busyLocked(r):
 		return false
+	case rises && r != nil && r.falls && t.debts.turn(e) > r.turn+1:
+		return false // the fall is owed, and then the rise
 	}
 	if r != nil {
 		r.falls = !rises
@@ -129,12 +251,23 @@ func (t *told) decide(e hub.Edge, rises bool) bool {
 	return true
 }
 
+// turn returns how often webhooks were told of an edge, and whether a fall of it may be held.
+func (t *told) turn(e hub.Edge) (turn uint64, falls bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.edges[e]
+	if r == nil {
+		return 0, false
+	}
+	return r.turn, r.falls
+}
+
 // allFall notes that a fall is held of whatever was told to be on.
 func (t *told) allFall() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range t.edges {
-		r.falls = r.on
+		r.falls = r.on()
 	}
 }
 
@@ -145,9 +278,9 @@ func (t *told) adopt(mine func(writer broker.NodeID, e hub.Edge) bool) {
 	t.mu.Lock()
 	var adopted []hub.Edge
 	for e, r := range t.edges {
-		if mine(broker.NodeID(r.stamp.Node), e) {
+		if mine(broker.NodeID(r.stamp.Node), e) && !t.busyLocked(r) {
 			t.count++
-			r.stamp, r.since = hub.Stamp{Count: t.count, Node: uint64(t.id)}, t.clock.coarse()
+			r.stamp = t.stampLocked()
 			adopted = append(adopted, e)
 		}
 	}
@@ -181,7 +314,36 @@ func (t *told) assume(e hub.Edge, on bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.edges[e]; r != nil && r.doubtful {
-		r.on, r.falls, r.doubtful = on, r.falls && on, false
+		if r.on() != on {
+			r.turn++
+		}
+		r.falls, r.doubtful = r.falls && on, false
+	}
+}
+
+// is reports whether webhooks were told that an edge is on, or off.
+func (t *told) is(e hub.Edge, on bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.edges[e]
+	return (r != nil && r.on()) == on
+}
+
+// falling reports whether a fall of an edge may be held here: a rise takes it back, and
+// tells nothing.
+func (t *told) falling(e hub.Edge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.edges[e]
+	return r != nil && r.falls
+}
+
+// unfall notes that a fall was not told.
+func (t *told) unfall(e hub.Edge) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.edges[e]; r != nil {
+		r.falls = false
 	}
 }
 
@@ -204,7 +366,7 @@ func (t *told) register(e hub.Edge) broker.Told {
 	if r == nil { // forgotten meanwhile
 		return broker.Told{Edge: e}
 	}
-	return broker.Told{Edge: e, On: r.on, Doubt: r.doubtful, Stamp: r.stamp}
+	return broker.Told{Edge: e, Turn: r.turn, Doubt: r.doubtful, Open: t.openTurnsLocked(e, r), Stamp: r.stamp, After: r.after, By: r.by}
 }
 
 // on returns the edges that were told to be on.
@@ -213,7 +375,7 @@ func (t *told) on() []hub.Edge {
 	defer t.mu.Unlock()
 	var on []hub.Edge
 	for e, r := range t.edges {
-		if r.on {
+		if r.on() {
 			on = append(on, e)
 		}
 	}
@@ -240,7 +402,7 @@ func (t *told) forget(now time.Duration) {
 	defer t.mu.Unlock()
 	for t.off.len() > 0 && now-t.off.slot(t.off.first).since > tombstone {
 		g := t.off.pop()
-		if r := t.edges[g.edge]; r != nil && !r.on && r.since == g.since {
+		if r := t.edges[g.edge]; r != nil && !r.on() && r.since == g.since {
 			delete(t.edges, g.edge)
 		}
 	}

@@ -31,9 +31,12 @@ type worker struct {
 
 	view       view
 	viewSince  time.Duration
+	majority   view                  // the nodes that agreed last, without those that have left since
+	echoed     time.Duration         // when the last message that has come back to this node was sent
 	unverified map[hub.Edge]struct{} // told by others
 	orphaned   bool                  // a node has gone before its state had come, which others may have in part
 	resigned   bool                  // home of nothing from now on
+	alone      bool                  // it leaves as the last one
 	settled    bool                  // homes are those of view
 	begun      bool                  // the state of the others has been waited for
 	metAnyone  bool
@@ -43,7 +46,7 @@ func newWorker(n *Node) *worker {
 	return &worker{
 		Node: n, peers: make(map[broker.NodeID]*peer), ghosts: make(map[broker.NodeID]*ghost),
 		unverified: make(map[hub.Edge]struct{}),
-		view:       viewOf([]broker.NodeID{n.id}),
+		view:       viewOf([]broker.NodeID{n.id}), majority: viewOf(nil),
 	}
 }
 
@@ -134,6 +137,8 @@ func (w *worker) from(h broker.Header, body broker.Body) error {
 		return w.onSnapshotRequest(h, body)
 	case broker.KindRecoverRequest:
 		return w.onRecoverRequest(h, body)
+	case broker.KindOwed:
+		return w.onOwed(body)
 	case broker.KindLoss:
 		return w.onLoss(body)
 	case broker.KindBye:
@@ -174,6 +179,8 @@ func (w *worker) own(h broker.Header, body broker.Body) {
 	if took, known := w.probe.echo(beat.Count, w.clock.now()); known {
 		w.metrics.relay.Observe(took.Seconds())
 		w.echo.Store(int64(took))
+		w.echoed = max(w.echoed, w.clock.now()-took)
+		w.renew()
 	}
 }
 
@@ -198,6 +205,7 @@ func (w *worker) onAck(h broker.Header, body broker.Body) error {
 func (w *worker) onBye(h broker.Header) error {
 	if p := w.peers[h.Origin]; p != nil {
 		w.drop(p, true)
+		w.majority = w.majority.without(p.id)
 		w.viewChanged()
 	}
 	return nil

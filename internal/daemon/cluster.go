@@ -40,6 +40,7 @@ func (d *daemon) makeCluster() error {
 		Name:         c.Node,
 		Version:      d.o.Version,
 		Lease:        c.Lease,
+		GraceDelay:   d.o.Config.Webhooks.GraceDelay,
 		ReplayEvents: c.ReplayEvents,
 		ReplayBytes:  c.ReplayBytes,
 		ReplayAge:    c.ReplayAge,
@@ -74,11 +75,9 @@ func (d *daemon) clusterTLS() (*tls.Config, error) {
 	return trust, nil
 }
 
-// toldOf passes on to the node what receivers of webhooks are told.
-func (d *daemon) toldOf(e hub.Edge, on bool) {
-	if d.node != nil {
-		d.node.OnTold(e, on)
-	}
+// toldOf asks the node whether receivers of webhooks are to be told of an edge.
+func (d *daemon) toldOf(e hub.Edge, on bool) bool {
+	return d.node == nil || d.node.OnTold(e, on)
 }
 
 // startCluster runs the node and returns how to leave the cluster.

@@ -41,8 +41,9 @@ type Options struct {
 	// after the delay, and not of what nobody selects; nil: nobody wants to know. Calls
 	// are made one at a time, in the order of the edges, with the lock of the delay held,
 	// some of them from within Emit and RestoreEdges. It must not block, nor call
-	// the dispatcher, nor wait for a lock that is held during a call of the dispatcher.
-	OnTold func(e hub.Edge, on bool)
+	// the dispatcher, nor wait for a lock that is held during a call of the dispatcher. If it
+	// returns false, the edge is not told: somebody else is to, or Tell will be called.
+	OnTold func(e hub.Edge, on bool) bool
 }
 
 func (o Options) withDefaults() Options {
@@ -156,6 +157,15 @@ func (d *Dispatcher) Emit(n hub.Notice) {
 		d.forwardTo(to, n)
 	}
 }
+
+// Wants reports whether an endpoint selects a notice, or the one that cancels it.
+func (d *Dispatcher) Wants(n hub.Notice) bool {
+	return !n.Channel.Kind().Has(protocol.ToUser) && d.routesOf(n.App).want(n)
+}
+
+// Tell sends a notice as it is, without the delay: one of which [Options.OnTold] has said
+// that it is not to be told yet.
+func (d *Dispatcher) Tell(n hub.Notice) { d.forward(n) }
 
 // forward is for notices that were held back: settings may have changed since.
 func (d *Dispatcher) forward(n hub.Notice) { d.forwardTo(d.routesOf(n.App), n) }

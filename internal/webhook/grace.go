@@ -20,8 +20,8 @@ type grace struct {
 	delay   time.Duration // 0: holds nothing
 	limit   int
 	metrics *metrics
-	forward func(hub.Notice)     // called under mu, so that no later edge overtakes
-	told    func(hub.Edge, bool) // called under mu before an edge leaves; nil: nobody
+	forward func(hub.Notice)          // called under mu, so that no later edge overtakes
+	told    func(hub.Edge, bool) bool // called under mu before an edge leaves; nil: nobody
 
 	mu             sync.Mutex
 	closed         bool
@@ -58,8 +58,8 @@ func newGrace(delay time.Duration, limit int, m *metrics, forward func(hub.Notic
 	return &grace{delay: delay, limit: limit, metrics: m, forward: forward, held: make(map[hub.Edge]*heldNotice)}
 }
 
-// rise takes a rising edge and reports whether it is settled: either it cancels
-// a held falling edge, or it came too late.
+// rise takes a rising edge and reports whether it is settled: it cancels a held falling
+// edge, it came too late, or somebody else tells of it.
 func (g *grace) rise(n hub.Notice) bool {
 	if g.delay == 0 && g.told == nil {
 		return false
@@ -75,15 +75,11 @@ func (g *grace) rise(n hub.Notice) bool {
 		g.removeLocked(h)
 		return true
 	}
-	g.tellLocked(edge, true)
-	return false
+	return !g.tellLocked(edge, true)
 }
 
-func (g *grace) tellLocked(e hub.Edge, on bool) {
-	if g.told != nil {
-		g.told(e, on)
-	}
-}
+// tellLocked reports whether an edge is to be told.
+func (g *grace) tellLocked(e hub.Edge, on bool) bool { return g.told == nil || g.told(e, on) }
 
 // fall takes a falling edge and reports whether it is the only one held, so that
 // a timer must be set. If too many are held, the oldest leaves early: that keeps
@@ -116,8 +112,9 @@ func (g *grace) fallLocked(n hub.Notice) (first bool) {
 		g.metrics.drop(n.App.ID, DropClosed, 1)
 		return false
 	case g.delay == 0:
-		g.tellLocked(key, false)
-		g.forward(n)
+		if g.tellLocked(key, false) {
+			g.forward(n)
+		}
 		return false
 	case g.held[key] != nil:
 		return false // told already
@@ -160,11 +157,14 @@ func (g *grace) flush() {
 	first := g.oldest
 	g.oldest, g.newest, g.held = nil, nil, nil
 	g.metrics.held.Set(0)
-	for h := first; g.told != nil && h != nil; h = h.next {
-		g.told(h.edge, false)
+	var told []*heldNotice
+	for h := first; h != nil; h = h.next {
+		if g.tellLocked(h.edge, false) {
+			told = append(told, h)
+		}
 	}
 	g.mu.Unlock()
-	for h := first; h != nil; h = h.next {
+	for _, h := range told {
 		g.forward(h.notice())
 	}
 }
@@ -199,8 +199,9 @@ func (g *grace) withdrawSome(h *heldNotice, moved func(hub.Edge) bool) *heldNoti
 
 func (g *grace) letGoLocked(h *heldNotice) {
 	g.removeLocked(h)
-	g.tellLocked(h.edge, false)
-	g.forward(h.notice())
+	if g.tellLocked(h.edge, false) {
+		g.forward(h.notice())
+	}
 }
 
 func (g *grace) appendLocked(h *heldNotice) {

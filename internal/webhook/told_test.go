@@ -17,9 +17,11 @@ import (
 type tellings struct {
 	mu  sync.Mutex
 	all []string
+
+	elsewhere bool // falls are told by others
 }
 
-func (s *tellings) add(e hub.Edge, on bool) {
+func (s *tellings) add(e hub.Edge, on bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := "off"
@@ -27,6 +29,7 @@ func (s *tellings) add(e hub.Edge, on bool) {
 		state = "on"
 	}
 	s.all = append(s.all, fmt.Sprint(e.Channel, e.UserID, " ", state))
+	return on || !s.elsewhere
 }
 
 func (s *tellings) want(t *testing.T, want ...string) {
@@ -130,11 +133,12 @@ func TestOnToldIsCalledUnderTheLockOfTheDelay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var d *Dispatcher
 				var unlocked int
-				d = start(t, Options{Transport: &receiver{}, GraceDelay: delay, OnTold: func(hub.Edge, bool) {
+				d = start(t, Options{Transport: &receiver{}, GraceDelay: delay, OnTold: func(hub.Edge, bool) bool {
 					if d.grace.mu.TryLock() {
 						unlocked++
 						d.grace.mu.Unlock()
 					}
+					return true
 				}})
 				app := newApp("1", hook())
 				d.Emit(edgeNotice(app, hub.ChannelOccupied, "c", ""))
@@ -146,6 +150,29 @@ func TestOnToldIsCalledUnderTheLockOfTheDelay(t *testing.T) {
 				}
 				if unlocked != 0 {
 					t.Errorf("%d calls without the lock", unlocked)
+				}
+			})
+		})
+	}
+}
+
+func TestFallsThatAreToldElsewhereAreDropped(t *testing.T) {
+	for _, delay := range []time.Duration{0, delay} {
+		t.Run(delay.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, told := &receiver{}, &tellings{elsewhere: true}
+				d := start(t, Options{Transport: r, GraceDelay: delay, OnTold: told.add})
+				app := newApp("1", serialHook())
+				d.Emit(edgeNotice(app, hub.ChannelOccupied, "c", ""))
+				d.Emit(edgeNotice(app, hub.ChannelVacated, "c", ""))
+				time.Sleep(delay + time.Second)
+				d.Emit(edgeNotice(app, hub.ChannelVacated, "held", ""))
+				if err := d.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+				told.want(t, "c on", "c off", "held off")
+				if got, want := fmt.Sprint(r.events()), "[channel_occupied c]"; got != want {
+					t.Errorf("got %s, want %s", got, want)
 				}
 			})
 		})

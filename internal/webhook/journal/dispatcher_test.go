@@ -109,7 +109,7 @@ type nodeOptions struct {
 	path     string
 	grace    time.Duration
 	joins    bool // other nodes know what was told
-	onTold   func(hub.Edge, bool)
+	onTold   func(hub.Edge, bool) bool
 	endpoint func(*apps.Endpoint)
 	log      *testkit.LogCapture
 }
@@ -250,10 +250,11 @@ func TestRestoredEdgesAreToldOf(t *testing.T) {
 	var mu sync.Mutex
 	var told []string
 	after := &receiver{}
-	n = startNode(t, after, nodeOptions{path: path, grace: grace, onTold: func(e hub.Edge, on bool) {
+	n = startNode(t, after, nodeOptions{path: path, grace: grace, onTold: func(e hub.Edge, on bool) bool {
 		mu.Lock()
 		defer mu.Unlock()
 		told = append(told, fmt.Sprint(e.Channel, " ", on))
+		return true
 	}})
 	n.emit(hub.ChannelOccupied, "returns")
 	testkit.WaitFor(t, func() bool { return slices.Contains(after.events(), "channel_vacated stays-away") }, "the vacated one")

@@ -1,0 +1,345 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// gate keeps what webhooks are about to be told until the other nodes have the register
+// that says so. A node that is cut off finds out before it has told anything that the
+// others tell as well. Its mutex comes after told.mu.
+type gate struct {
+	wake chan struct{} // for runGate, capacity 1, never closed
+
+	mu      sync.Mutex
+	waiting []telling
+	flying  []telling // on which runGate waits for the other nodes
+	unsure  []telling // of which other nodes may not know; they come before flying
+	closed  bool
+}
+
+// telling is a notice that waits, in the order in which webhooks are to get them.
+type telling struct {
+	notice hub.Notice
+	edge   hub.Edge
+	turn   uint64 // of the edge; 0: the notice is of none
+	count  uint64 // of the register's stamp
+}
+
+// open is an edge of which tellings wait.
+type open struct {
+	tellings int
+	before   uint64 // the turn before them; 0: none was known
+	first    uint64 // the first one of them
+	told     uint64 // how many of the turns since before another node has told meanwhile
+	unsure   bool   // the other nodes may not know of it
+}
+
+func newGate() *gate { return &gate{wake: make(chan struct{}, 1)} }
+
+// add lets a telling wait. It reports whether it does: else it may be told at once.
+func (g *gate) add(t telling) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed || len(g.waiting)+len(g.unsure) >= maxDebts {
+		return false
+	}
+	g.waiting = append(g.waiting, t)
+	select {
+	case g.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+	return true
+}
+
+// follow lets a notice that is none of an edge wait behind others, if there are any.
+func (g *gate) follow(n hub.Notice) bool {
+	g.mu.Lock()
+	empty := len(g.waiting) == 0
+	g.mu.Unlock()
+	return !empty && g.add(telling{notice: n})
+}
+
+// depart makes what waits fly. It reports whether anything does.
+func (g *gate) depart() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.flying, g.waiting = g.waiting, nil
+	return len(g.flying) > 0
+}
+
+// land returns what has flown and is to be told, and what becomes unsure: what others may
+// not know, and all that is behind such.
+func (g *gate) land(known func(telling) bool) (sure, unsure []telling) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, t := range g.flying {
+		if t.turn == 0 || len(g.unsure) == 0 && known(t) {
+			sure = append(sure, t)
+		} else {
+			g.unsure, unsure = append(g.unsure, t), append(unsure, t)
+		}
+	}
+	g.flying = nil
+	return sure, unsure
+}
+
+// takeUnsure returns what others may not know.
+func (g *gate) takeUnsure() []telling {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	unsure := g.unsure
+	g.unsure = nil
+	return unsure
+}
+
+// close returns all that is left, and lets nothing wait any more.
+func (g *gate) close() []telling {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	left := slices.Concat(g.unsure, g.flying, g.waiting)
+	g.unsure, g.flying, g.waiting = nil, nil, nil
+	return left
+}
+
+// runGate lets out what waits until ctx ends.
+func (n *Node) runGate(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.gate.wake:
+		}
+		for n.gate.depart() {
+			known := n.inForce(ctx)
+			landed := make(chan struct{})
+			n.inbox.do(func(w *worker) {
+				defer close(landed)
+				w.letOut(known)
+			})
+			select {
+			case <-landed:
+			case <-ctx.Done(): // and the worker has ended perhaps
+				return
+			}
+			n.queue.closing()
+			if !pauseFor(ctx, flightPause) {
+				return
+			}
+		}
+	}
+}
+
+// flightPause is how long what comes next waits for more, so that nodes with many edges do
+// not tell each other of every single one.
+const flightPause = 5 * time.Millisecond
+
+// pauseFor reports whether ctx has not ended meanwhile.
+func pauseFor(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// closing lets the other nodes be told soon that webhooks were told.
+func (q *queue) closing() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closes = true
+	q.signalLocked()
+}
+
+// inForce waits until the other nodes have what has been queued so far, and reports
+// whether they do.
+func (n *Node) inForce(ctx context.Context) bool {
+	l := n.link.Load()
+	if !l.up {
+		return false
+	}
+	r := n.queue.barrier()
+	if r == nil {
+		return true
+	}
+	limit := time.NewTimer(awaitTimeout)
+	defer limit.Stop()
+	select {
+	case <-r.done:
+		return true
+	case <-l.lost:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// letOut tells webhooks what the other nodes know to be told. What they may not know waits
+// until all agree again. On a mesh, nodes that do not answer are not waited for, so
+// most of them have to.
+func (w *worker) letOut(known bool) {
+	w.renew()
+	mesh := w.options.Engine.Mesh()
+	sure, unsure := w.gate.land(func(t telling) bool { return known && (!mesh || w.filter.presides(t.edge)) })
+	w.told.doubt(unsure)
+	w.tell(sure)
+}
+
+// letOutUnsure tells webhooks what other nodes have not told meanwhile.
+func (w *worker) letOutUnsure() {
+	if w.settled && w.agreed() && w.clock.now() < time.Duration(w.filter.until.Load()) {
+		w.tell(w.gate.takeUnsure())
+	}
+}
+
+// tell tells webhooks unless another node has.
+func (n *Node) tell(tellings []telling) {
+	for _, t := range tellings {
+		if t.turn == 0 || n.told.close(t) {
+			n.options.Webhooks.Tell(t.notice)
+		}
+	}
+}
+
+// seal writes that webhooks are about to be told of an edge by this node.
+func (t *told) seal(e hub.Edge, on bool) (turn, count uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var before uint64
+	if r := t.edges[e]; r != nil {
+		before = r.turn
+	}
+	turn = t.writeLocked(e, on)
+	o := t.open[e]
+	if o == nil {
+		o = &open{before: before, first: turn}
+		t.open[e] = o
+	}
+	o.tellings++
+	t.unclear[t.count] = struct{}{}
+	return turn, t.count
+}
+
+// yieldLocked reports whether another node has told of an edge what this one was about to
+// tell. It is one that has taken this one for dead: others wait. Where both have counted its turns from none, the
+// numbers say on or off and nothing else.
+func (t *told) yieldLocked(r *broker.Told, old *register) bool {
+	o := t.open[r.Edge]
+	if o == nil || r.By == t.id || r.After == old.stamp || r.Turn <= o.before || r.Open > 0 && !o.unsure {
+		return false
+	}
+	told := r.Turn - o.before
+	if o.before == 0 {
+		told = 2 - r.Turn%2
+	}
+	o.told = max(o.told, told)
+	return true
+}
+
+// close ends a telling. It reports whether no other node has told that.
+func (t *told) close(x telling) (ours bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.unclear, x.count)
+	o := t.open[x.edge]
+	if o == nil {
+		return true
+	}
+	if o.tellings--; o.tellings == 0 {
+		delete(t.open, x.edge)
+	}
+	return o.told < x.turn-o.first+1
+}
+
+// closed returns up to which count of its stamps this node has told webhooks.
+func (t *told) closed() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := t.count
+	for count := range t.unclear {
+		last = min(last, count-1)
+	}
+	return last
+}
+
+// openTurnsLocked returns how many turns of an edge are about to be told: by this node,
+// or by the one that has written the register.
+func (t *told) openTurnsLocked(e hub.Edge, r *register) uint64 {
+	if o := t.open[e]; o != nil && r.by == t.id && r.turn >= o.first {
+		return r.turn - o.first + 1
+	}
+	if t.busyLocked(r) {
+		return r.open
+	}
+	return 0
+}
+
+// doubt notes that the other nodes may not know that edges are about to be told.
+func (t *told) doubt(unsure []telling) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, x := range unsure {
+		if o := t.open[x.edge]; o != nil {
+			o.unsure = true
+		}
+	}
+}
+
+// busyLocked reports whether another node that lives is about to tell what a register says, or
+// about to find out that it must not: nothing can be told on top of that.
+func (t *told) busyLocked(r *register) bool {
+	if r == nil || r.open == 0 {
+		return false
+	}
+	closed, lives := t.closedBy[broker.NodeID(r.stamp.Node)]
+	return lives && r.stamp.Count > closed
+}
+
+// busy is busyLocked for an edge.
+func (t *told) busy(e hub.Edge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.busyLocked(t.edges[e])
+}
+
+// closes notes up to which count of its stamps a node has told webhooks.
+func (t *told) closes(writer broker.NodeID, count uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closedBy[writer] = max(t.closedBy[writer], count)
+}
+
+// gone notes that a node does not tell webhooks any more. If it has not left in order, they
+// are told once more of what it may not have told.
+func (t *told) gone(writer broker.NodeID, left bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !left {
+		t.reopenLocked(writer, t.closedBy[writer])
+	}
+	delete(t.closedBy, writer)
+}
+
+func (t *told) reopenLocked(gone broker.NodeID, closed uint64) {
+	for e, r := range t.edges {
+		if broker.NodeID(r.stamp.Node) != gone || r.stamp.Count <= closed || r.open == 0 || r.open > r.turn {
+			continue
+		}
+		owed := t.debts.of[e]
+		if owed == nil {
+			owed = &debt{due: t.clock.now()}
+			t.debts.of[e] = owed
+		}
+		owed.turn = max(owed.turn, r.turn)
+		t.putLocked(e, &register{stamp: r.stamp, after: r.after, by: r.by, turn: r.turn - r.open})
+	}
+}
