@@ -13,6 +13,9 @@ type NodeID uint64
 // String returns the id as it stands in logs and subjects: 16 hex digits.
 func (id NodeID) String() string { return fmt.Sprintf("%016x", uint64(id)) }
 
+// MarshalText returns the same for logs and documents in JSON.
+func (id NodeID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
 // SubjectKind says who subscribes a [Subject].
 type SubjectKind uint8
 
