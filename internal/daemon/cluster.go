@@ -90,7 +90,8 @@ func (d *daemon) startCluster() (stop func() error) {
 	ctx, leave := context.WithCancel(context.Background())
 	d.background("cluster", func() error {
 		defer close(d.left)
-		return d.node.Run(ctx)
+		d.clusterFault = d.explain(d.node.Run(ctx))
+		return d.clusterFault
 	})
 	return func() error {
 		// Others tell of what is held back here, after their own delay: until then clients
@@ -110,15 +111,23 @@ func (d *daemon) startCluster() (stop func() error) {
 	}
 }
 
+// explain names the setting that is at fault when an engine can never work.
+func (d *daemon) explain(err error) error {
+	if c := d.o.Config.Cluster; err != nil && c.Embedded() {
+		return fmt.Errorf("open cluster.listen %s: %w", c.Listen, err)
+	}
+	return err
+}
+
 // joinPoll is the time between two looks at whether the node has joined.
 const joinPoll = 5 * time.Millisecond
 
 // awaitCluster waits until the node has joined the others or found none, but no
 // longer than a lease: then it serves alone, and says so. It also returns when hurry is
-// closed, and at the end of the node.
-func (d *daemon) awaitCluster(hurry <-chan struct{}) {
+// closed, and at the end of the node, whose error it returns.
+func (d *daemon) awaitCluster(hurry <-chan struct{}) error {
 	if d.node == nil {
-		return
+		return nil
 	}
 	limit := time.NewTimer(d.o.Config.Cluster.Lease)
 	defer limit.Stop()
@@ -129,11 +138,12 @@ func (d *daemon) awaitCluster(hurry <-chan struct{}) {
 		case <-look.C:
 		case <-limit.C:
 			d.o.Log.Warn("not joined to the cluster: serving alone until then", "reasons", d.node.Ready())
-			return
+			return nil
 		case <-hurry:
-			return
+			return nil
 		case <-d.left:
-			return
+			return d.clusterFault
 		}
 	}
+	return nil
 }

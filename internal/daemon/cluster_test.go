@@ -306,6 +306,8 @@ func TestToldEdgesOverARestart(t *testing.T) {
 	}
 }
 
+// Whoever waits for the ready line is not told that a node serves which ends the
+// next moment.
 func TestEngineThatCanNeverWork(t *testing.T) {
 	var lc net.ListenConfig
 	taken, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -313,11 +315,16 @@ func TestEngineThatCanNeverWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
-	err = Run(t.Context(), options(func(c *config.Config) {
+	o := options(func(c *config.Config) {
 		c.Cluster.Engine, c.Cluster.Listen = config.EngineEmbedded, taken.Addr().String()
-	}))
-	if err == nil || !strings.Contains(err.Error(), "cluster: ") {
-		t.Errorf("Run: %v, want an error of the cluster", err)
+	})
+	err = Run(t.Context(), o)
+	if err == nil || !strings.HasPrefix(err.Error(), "open cluster.listen "+taken.Addr().String()+": ") ||
+		!strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("Run: %v, want an error that names the setting and the address", err)
+	}
+	if out := o.Stdout.(fmt.Stringer).String(); strings.Contains(out, "ready") {
+		t.Errorf("printed %q", out)
 	}
 }
 

@@ -60,9 +60,11 @@ func Run(ctx context.Context, o Options) error {
 	// From before the ready line to the end: an unexpected SIGHUP ends a process.
 	hangup, ignoreHangup := notifyHangup()
 	defer ignoreHangup()
-	stop := d.start(ctx.Done()) //nolint:contextcheck // the stop begins when ctx has ended
-	d.announce()
-	failure := d.serve(ctx, hangup)
+	stop, failure := d.start(ctx.Done()) //nolint:contextcheck // the stop begins when ctx has ended
+	if failure == nil {
+		d.announce()
+		failure = d.serve(ctx, hangup)
+	}
 	return errors.Join(failure, stop())
 }
 
@@ -89,7 +91,9 @@ type daemon struct {
 	// set by open
 	public, ops net.Listener
 
-	left chan struct{} // set by start; closed when the node has left the cluster, or there is none
+	// set by start
+	left         chan struct{} // closed when the node has left the cluster, or there is none
+	clusterFault error         // why it can never be in one; read after left
 
 	failed  chan error     // capacity for every part that could fail while serving
 	running sync.WaitGroup // servers and background parts

@@ -32,9 +32,15 @@ func (t *teardown) run() error {
 }
 
 // start runs every part; the public listener comes last, once the node has joined
-// its cluster, or when hurry is closed. The returned function stops them.
-func (d *daemon) start(hurry <-chan struct{}) (stop func() error) {
+// its cluster, or when hurry is closed. If it can never join one, that is the error, and
+// nothing is served. The returned function stops what runs.
+func (d *daemon) start(hurry <-chan struct{}) (stop func() error, err error) {
 	var undo teardown
+	stop = func() error {
+		err := undo.run()
+		d.running.Wait()
+		return err
+	}
 	undo.push(d.closeData)
 	undo.push(d.serveHTTP("ops", d.opsServer(), d.ops))
 
@@ -55,7 +61,10 @@ func (d *daemon) start(hurry <-chan struct{}) (stop func() error) {
 	})
 
 	undo.push(d.startCluster())
-	d.awaitCluster(hurry)
+	if err := d.awaitCluster(hurry); err != nil {
+		undo.push(d.public.Close)
+		return stop, err
+	}
 
 	undo.push(func() error { d.sockets.Wait(); return nil })
 	undo.push(d.serveHTTP("public", d.publicServer(), d.public))
@@ -67,11 +76,7 @@ func (d *daemon) start(hurry <-chan struct{}) (stop func() error) {
 	})
 	undo.push(func() error { d.ready.drain(); return nil })
 	d.ready.open()
-	return func() error {
-		err := undo.run()
-		d.running.Wait()
-		return err
-	}
+	return stop, nil
 }
 
 // flushLimit returns how long webhooks may be delivered while stopping. Those that

@@ -31,7 +31,10 @@ func TestFailedPartIsTheErrorOfServing(t *testing.T) {
 	if err := d.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	stop := d.start(nil)
+	stop, err := d.start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := d.public.(*net.TCPListener).Close(); err != nil { // as if the system had taken it away
 		t.Fatal(err)
 	}
