@@ -70,17 +70,21 @@ type Receiver interface {
 //
 // Order: of messages that one node publishes on one lane, every node that is
 // subscribed receives those it receives in the order of the commands. Subjects
-// on different lanes are not ordered.
+// on different lanes are not ordered. A message goes out after the subscriptions in front
+// of it have been made, and those behind it may have been made as well: who subscribes
+// hears more, never less, and nobody else can tell the difference.
 type Engine interface {
 	// Run connects, and connects again after failures with growing pauses of at most
 	// 2 s, until ctx ends. It returns when the link is closed and nothing of it runs any more. To be
 	// called once. The error says that the engine can never work as configured.
 	Run(ctx context.Context, r Receiver) error
 
-	// Do carries out commands in order, and returns when the engine has taken every
-	// one: published messages are on their way, subscriptions are in force, on this
-	// node's side of the engine. An error means that the link is down, or that ctx has ended:
-	// each command may have been carried out or not. One call at a time.
+	// Do carries out commands, and returns when the engine has taken every one:
+	// published messages are on their way, subscriptions are in force, on this
+	// node's side of the engine. Of several changes of one subscription the last
+	// counts. A node that publishes on a subject and unsubscribes it in one call may or may
+	// not receive its own message. An error means that the link is down, or that ctx
+	// has ended: each command may have been carried out or not. One call at a time.
 	Do(ctx context.Context, commands []Command) error
 
 	// Fence returns when every message that the engine had taken before the call, on
