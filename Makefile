@@ -18,7 +18,7 @@ ENGINES := redis redis-cluster nats embedded
 
 # The steps of `make test`, cheap ones first. One that fails does not stop the
 # others; the summary names them all.
-STEPS := build format vet tidy lint links unit examples bench protocol conformance-redis conformance-redis-cluster conformance-nats e2e
+STEPS := build format vet tidy lint links noembedded unit examples bench protocol conformance-redis conformance-redis-cluster conformance-nats e2e
 
 # Faults strike clusters while nothing else runs, as leases are short: `make faults`.
 UNIT   = $(shell go list ./... | grep -v '/test/cluster$$')
@@ -75,6 +75,8 @@ step-lint:
 	@$(STEP) -- $(TOOL) golangci-lint run
 step-links:
 	@$(STEP) -- .ci/links
+step-noembedded:
+	@$(STEP) -- .ci/noembedded
 step-unit:
 	@$(STEP) -kind go -- go test -race -timeout 10m -json $(UNIT)
 step-examples: # modules of their own
