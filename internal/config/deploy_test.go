@@ -3,8 +3,10 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -168,9 +170,33 @@ func TestValuesOfTheChart(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range regexp.MustCompile(`PIPESOCKETD_[A-Z_]+`).FindAllString(string(template), -1) {
-		if _, ok := envNames()[name]; !ok && name != envFile {
-			t.Errorf("the chart sets %s, which is no variable", name)
+}
+
+// Whoever copies from these files gets variables that exist.
+func TestVariablesInFilesForOperators(t *testing.T) {
+	var files []string
+	for _, root := range []string{"../../deploy", "../../configs", "../../Dockerfile", "../../README.md"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				files = append(files, path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	variable := regexp.MustCompile(`PIPESOCKETD_[A-Z_]*[A-Z]`)
+	known := envNames()
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range variable.FindAllString(string(text), -1) {
+			if _, ok := known[name]; !ok && name != envFile {
+				t.Errorf("%s has %s, which is no variable", file, name)
+			}
 		}
 	}
 }

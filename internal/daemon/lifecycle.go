@@ -10,7 +10,8 @@ import (
 )
 
 // Time limits of the steps of a graceful stop. With the default drain window of
-// 10 s the whole stays under the 30 s that orchestrators give by default.
+// 10 s the whole stays within the 30 s that orchestrators give by default; leaving a
+// cluster may take 3 s more.
 const (
 	closeHandshakes = 5 * time.Second // after the drain window, for peers to answer
 	flushWebhooks   = 10 * time.Second
