@@ -292,21 +292,6 @@ func (c *Config) checkClusterPort(found *faults) {
 	taken("ops.listen", c.Ops.Listen)
 }
 
-// checkHistoryOfCluster refuses a history of which every node would have a part.
-func (c *Config) checkHistoryOfCluster(found *faults) {
-	if !c.Cluster.Enabled() || c.History.Database != "" {
-		return
-	}
-	for i := range c.Apps {
-		if len(c.Apps[i].History.Channels) > 0 {
-			found.add("history.database", "", fmt.Sprintf(
-				"is missing: %s keeps a history, and of the file in data_dir every node of a cluster would have its own",
-				index("apps", i)))
-			return
-		}
-	}
-}
-
 // engineScheme returns how the URL of an engine begins; "" if it is none.
 func engineScheme(engine string) string {
 	scheme, _, _ := strings.Cut(engine, "://")

@@ -132,11 +132,11 @@ var rules = map[string]rule{
 	"apps[].max_watchlist":            number("Users on one watchlist.", 1, unbounded),
 	"apps[].authorized_connections":   anything("Close connections that neither sign in nor subscribe to a private channel in time."),
 	"apps[].authorized_timeout":       span("The time of `authorized_connections`.", shortest, longest),
-	"apps[].max_event_bytes":          number("Data of one event.", 1, mostBytes),
+	"apps[].max_event_bytes":          number("Data of one event; in a cluster at most 262144.", 1, mostBytes),
 	"apps[].max_channels_per_trigger": number("Channels of one trigger request.", 1, unbounded),
 	"apps[].max_batch":                number("Events of one batch request.", 1, unbounded),
 	"apps[].max_presence_members":     number("Users on one presence channel.", 1, unbounded),
-	"apps[].max_user_info_bytes":      number("`user_info` of one presence member.", 1, mostBytes),
+	"apps[].max_user_info_bytes":      number("`user_info` of one presence member; in a cluster at most 262144.", 1, mostBytes),
 	"apps[].max_user_id_chars":        number("`user_id` of one presence member.", 1, 1000),
 	"apps[].cache_ttl":                span("How long a cache channel keeps its last event.", shortest, unbounded),
 	"apps[].activity_timeout": {

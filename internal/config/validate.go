@@ -32,7 +32,7 @@ func (c *Config) validate() faults {
 	c.checkOps(&across)
 	c.checkOutgoing(&across)
 	c.checkCluster(&across)
-	c.checkHistoryOfCluster(&across)
+	c.checkClusterApps(&across)
 	c.checkApps(&across)
 	found.addUnlessKnown(across)
 	return found

@@ -32,6 +32,10 @@ func (d *daemon) makeCluster() error {
 			return fmt.Errorf("set up cluster.engine %s: %w", c.Label(), err)
 		}
 	}
+	d.fits, _ = engine.(requiring)
+	if err := d.fitEngine(d.apps.All()); err != nil {
+		return fmt.Errorf("set up cluster.engine %s: %w", c.Label(), err)
+	}
 	var err error
 	d.node, err = cluster.New(cluster.Options{
 		Engine:       engine,

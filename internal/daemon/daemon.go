@@ -79,6 +79,7 @@ type daemon struct {
 	webhooks           *webhook.Dispatcher
 	history            *history.Log  // nil if there is no database for it
 	node               *cluster.Node // nil if there are no others
+	fits               requiring     // the engine, if that has to know how much is sent; else nil
 	hub                *hub.Hub
 	sockets            *ws.Handler
 	api                http.Handler

@@ -51,8 +51,12 @@ func (d *daemon) tryReload() error {
 		return err
 	}
 	if len(next.Apps) > 0 { // otherwise the app made at the start stays
-		if err := d.apps.Replace(next.BuildApps()...); err != nil {
+		all := next.BuildApps()
+		if err := d.fitEngine(all); err != nil {
 			return err
+		}
+		if err := d.apps.Replace(all...); err != nil {
+			return errors.Join(err, d.fitEngine(d.apps.All()))
 		}
 		d.hub.Reconfigure()
 	}

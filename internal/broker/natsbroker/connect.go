@@ -19,7 +19,7 @@ var (
 
 // connect tries every server that is known, once each.
 func (e *Engine) connect(ctx context.Context) (*link, error) {
-	l := newLink(e.log)
+	l := newLink(e.log, &e.need)
 	d := &dialer{ctx: ctx, dial: e.options.Dial, link: l}
 	options := append([]nats.Option{
 		nats.Name(e.options.Name),
@@ -59,6 +59,9 @@ func (e *Engine) connect(ctx context.Context) (*link, error) {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	l.conn, l.server = conn, conn.ConnectedAddr()
+	if err := e.need.Load().unmet(conn); err != nil {
+		l.fail(err)
+	}
 	if reason := l.why(); reason != nil { // ctx, or the server has thought better of it
 		l.close()
 		return nil, fmt.Errorf("connect: %w", reason)

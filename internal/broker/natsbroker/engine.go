@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -76,6 +77,8 @@ type Engine struct {
 	log     *slog.Logger
 
 	said string // owned by Run: the last failure that was logged
+
+	need atomic.Pointer[need] // nil for none
 
 	mu         sync.Mutex
 	link       *link // nil while down
@@ -170,9 +173,9 @@ func (e *Engine) serve(ctx context.Context, l *link, r broker.Receiver) error {
 	}
 }
 
-// Do implements [broker.Engine]. A message that is larger than the server takes (1
-// MiB unless its max_payload says otherwise) can never be sent: it is left out and
-// logged, because whoever tries again would not come past it.
+// Do implements [broker.Engine]. A message that is larger than the server takes and
+// than Require has asked for can never be sent: it is left out and logged, because
+// whoever tries again would not come past it.
 func (e *Engine) Do(ctx context.Context, commands []broker.Command) error {
 	l := e.current()
 	if l == nil {

@@ -265,21 +265,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestTooLarge(t *testing.T) {
-	s, _ := startServer(t, func(o *server.Options) { o.MaxPayload = 1000 })
-	var log testkit.LogCapture
-	n := started(t, Options{URL: clientURL(s), Log: log.Logger()})
-	n.do(sub(room("a")), pub(room("a"), "before"), pub(room("a"), strings.Repeat("x", 1001)), pub(room("a"), "after"))
-	n.want("before")
-	n.want("after")
-	if got := log.Find("message left out: larger than the NATS server's max_payload"); len(got) != 1 || got[0].Attrs["bytes"] != "1001" {
-		t.Errorf("logged %v", got)
-	}
-	if len(n.down) > 0 {
-		t.Error("the link went down")
-	}
-}
-
 // TestSlowReceiver: what a receiver does not take stays with the server, in order
 // and without loss, as far as the server keeps it.
 func TestSlowReceiver(t *testing.T) {

@@ -42,13 +42,16 @@ func startServer(t testing.TB, change func(*server.Options)) (*server.Server, fu
 }
 
 // startCluster starts count servers that know one another.
-func startCluster(t testing.TB, count int) (servers []*server.Server, stop []func()) {
+func startCluster(t testing.TB, count int, changes ...func(*server.Options)) (servers []*server.Server, stop []func()) {
 	t.Helper()
 	var routes []*url.URL
 	for range count {
 		s, end := startServer(t, func(o *server.Options) {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT}
 			o.Routes = routes
+			for _, change := range changes {
+				change(o)
+			}
 		})
 		if routes == nil {
 			routes = []*url.URL{{Scheme: "nats-route", Host: s.ClusterAddr().String()}}
@@ -112,6 +115,10 @@ func run(t testing.TB, o Options) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return drive(t, e)
+}
+
+func drive(t testing.TB, e *Engine) *node {
 	n := &node{Engine: e, t: t, up: make(chan struct{}, 100), down: make(chan error, 100), got: make(chan []byte, 1<<20)}
 	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // the end of Run is waited for in a cleanup
 	ended := make(chan error, 1)

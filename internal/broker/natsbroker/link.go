@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 
@@ -17,6 +18,7 @@ import (
 type link struct {
 	// set by connect, immutable
 	log    *slog.Logger
+	need   *atomic.Pointer[need] // the engine's
 	conn   *nats.Conn
 	server string         // host:port
 	queue  chan *nats.Msg // written by the library and by fence, read by Run; never closed
@@ -33,9 +35,10 @@ type link struct {
 	fences map[*nats.Msg]chan<- struct{} // marks in the queue
 }
 
-func newLink(log *slog.Logger) *link {
+func newLink(log *slog.Logger, n *atomic.Pointer[need]) *link {
 	return &link{
 		log:        log,
+		need:       n,
 		queue:      make(chan *nats.Msg, queueMessages),
 		subscribed: make(map[string]*nats.Subscription),
 		lost:       make(chan struct{}),
@@ -137,9 +140,7 @@ func (l *link) send(subject string, c broker.Command) error {
 	default:
 		err := l.conn.Publish(subject, c.Message)
 		if errors.Is(err, nats.ErrMaxPayload) {
-			l.log.Error("message left out: larger than the NATS server's max_payload",
-				"bytes", len(c.Message), "limit", l.conn.MaxPayload())
-			return nil
+			return l.tooLarge(c.Message)
 		}
 		if err != nil {
 			return fmt.Errorf("publish: %w", err)
