@@ -135,7 +135,7 @@ var rules = map[string]rule{
 	"apps[].max_event_bytes":          number("Data of one event; in a cluster at most 262144.", 1, mostBytes),
 	"apps[].max_channels_per_trigger": number("Channels of one trigger request.", 1, unbounded),
 	"apps[].max_batch":                number("Events of one batch request.", 1, unbounded),
-	"apps[].max_presence_members":     number("Users on one presence channel.", 1, unbounded),
+	"apps[].max_presence_members":     number("Users on one presence channel. In a cluster, users who join at different nodes at the same moment may exceed it, at most by as many for each further node.", 1, unbounded),
 	"apps[].max_user_info_bytes":      number("`user_info` of one presence member; in a cluster at most 262144.", 1, mostBytes),
 	"apps[].max_user_id_chars":        number("`user_id` of one presence member.", 1, 1000),
 	"apps[].cache_ttl":                span("How long a cache channel keeps its last event.", shortest, unbounded),
