@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"crypto/tls"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/config"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 // clusterFiles puts a certificate of an authority into files.
@@ -80,7 +80,7 @@ func TestReloadOfTheClustersCertificate(t *testing.T) {
 
 func TestEmbeddedNodesOverTLS(t *testing.T) {
 	authority := testkit.NewAuthority(t, "cluster")
-	ports := freePorts(t, 2)
+	ports := []string{engines.AddressFor(t), engines.AddressFor(t)}
 	node := func(name string, listen, seed string) *server {
 		return run(t, func(o *Options) {
 			o.Config.Cluster = config.Defaults().Cluster
@@ -101,19 +101,4 @@ func TestEmbeddedNodesOverTLS(t *testing.T) {
 	if c := two.status(); c.Engine.Engine != "embedded" || c.Nodes[1].Name != "one" {
 		t.Errorf("status %+v", c)
 	}
-}
-
-// freePorts returns addresses on which nobody listens.
-func freePorts(t *testing.T, n int) (addresses []string) {
-	t.Helper()
-	var lc net.ListenConfig
-	for range n {
-		l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		addresses = append(addresses, l.Addr().String())
-		defer func() { _ = l.Close() }()
-	}
-	return addresses
 }

@@ -6,4 +6,7 @@
 // process a connection comes from, so that one node can be cut off while the
 // others, which use the same addresses, are not. That works with engines that
 // tell their clients addresses, as clusters do: they tell those of the proxies.
+//
+// Functions whose names end in For are for one test, which they end on faults and
+// which ends what they start.
 package engines

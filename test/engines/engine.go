@@ -110,7 +110,7 @@ func (e *Engine) URL() string {
 		for _, s := range e.Sentinels {
 			sentinels = append(sentinels, s.Addr())
 		}
-		return redisURL(sentinels) + "&master_set=" + masterName
+		return redisURL(sentinels) + "&master_set=" + MasterName
 	case NATS, NATSCluster:
 		return "nats://" + strings.Join(e.Addrs(), ",nats://")
 	case Embedded:

@@ -30,16 +30,7 @@ func echo(t *testing.T) *Proxy {
 			}()
 		}
 	}()
-	p, err := NewProxy(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
+	return ProxyFor(t, listener.Addr().String())
 }
 
 // through opens a connection through the proxy.

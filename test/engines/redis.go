@@ -37,9 +37,9 @@ func portOf(address string) string {
 	return port
 }
 
-// redisCommand carries out one command and returns the reply's first line, or for
-// a bulk string its text.
-func redisCommand(address string, words ...string) (string, error) {
+// RedisCommand carries out one command and returns the reply's first line, or for
+// a bulk string its text. It knows neither TLS nor passwords.
+func RedisCommand(address string, words ...string) (string, error) {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
 		return "", err
@@ -69,7 +69,7 @@ func redisReply(in *bufio.Reader) (string, error) {
 	}
 	length, bulk := strings.CutPrefix(line, "$")
 	if !bulk {
-		return line, nil
+		return strings.TrimPrefix(line, "+"), nil
 	}
 	n, err := strconv.Atoi(length)
 	if err != nil || n < 0 {
@@ -97,15 +97,15 @@ func (e *Engine) startRedisCluster(masters, replicas int) error {
 	for i, server := range e.Servers {
 		if i < masters {
 			first, last := i*slots/masters, (i+1)*slots/masters-1
-			if _, err := redisCommand(server.Addr(), "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last)); err != nil {
+			if _, err := RedisCommand(server.Addr(), "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last)); err != nil {
 				return fmt.Errorf("give slots to a master: %w", err)
 			}
 		}
-		if _, err := redisCommand(e.Servers[0].Addr(), "CLUSTER", "MEET", "127.0.0.1", portOf(server.Addr()), strconv.Itoa(bus[i])); err != nil {
+		if _, err := RedisCommand(e.Servers[0].Addr(), "CLUSTER", "MEET", "127.0.0.1", portOf(server.Addr()), strconv.Itoa(bus[i])); err != nil {
 			return fmt.Errorf("introduce a server: %w", err)
 		}
 	}
-	if err := e.awaitRedisCluster(); err != nil {
+	if err := e.Settle(); err != nil {
 		return err
 	}
 	return e.attachReplicas(masters)
@@ -128,12 +128,12 @@ func (e *Engine) clusterMember() (server *Process, bus int, err error) {
 	return server, ports[1], err
 }
 
-// awaitRedisCluster returns when every server knows all others and that the
-// cluster serves.
-func (e *Engine) awaitRedisCluster() error {
+// Settle returns when every server of a Redis Cluster, some of which may have been
+// started again, knows all others and that the cluster serves.
+func (e *Engine) Settle() error {
 	return await("the Redis Cluster", func() bool {
 		for _, server := range e.Servers {
-			info, err := redisCommand(server.Addr(), "CLUSTER", "INFO")
+			info, err := RedisCommand(server.Addr(), "CLUSTER", "INFO")
 			if err != nil || !strings.Contains(info, "cluster_state:ok") ||
 				!strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d\r", len(e.Servers))) {
 				return false
@@ -146,17 +146,17 @@ func (e *Engine) awaitRedisCluster() error {
 // attachReplicas gives the masters their replicas in turns.
 func (e *Engine) attachReplicas(masters int) error {
 	for i, server := range e.Servers[masters:] {
-		master, err := redisCommand(e.Servers[i%masters].Addr(), "CLUSTER", "MYID")
+		master, err := RedisCommand(e.Servers[i%masters].Addr(), "CLUSTER", "MYID")
 		if err != nil {
 			return err
 		}
-		if _, err := redisCommand(server.Addr(), "CLUSTER", "REPLICATE", master); err != nil {
+		if _, err := RedisCommand(server.Addr(), "CLUSTER", "REPLICATE", master); err != nil {
 			return fmt.Errorf("attach a replica: %w", err)
 		}
 	}
 	return await("the replicas", func() bool {
 		for _, server := range e.Servers[masters:] {
-			info, err := redisCommand(server.Addr(), "INFO", "replication")
+			info, err := RedisCommand(server.Addr(), "INFO", "replication")
 			if err != nil || !strings.Contains(info, "master_link_status:up") {
 				return false
 			}
@@ -165,8 +165,8 @@ func (e *Engine) attachReplicas(masters int) error {
 	})
 }
 
-// masterName is how the sentinels call the master.
-const masterName = "pipes"
+// MasterName is how the sentinels call the master.
+const MasterName = "pipes"
 
 // startSentinels starts a master, a replica, and three sentinels.
 func (e *Engine) startSentinels() error {
@@ -212,7 +212,7 @@ func sentinelOf(dir string, port int, masterPort string) (*Process, error) {
 	path := filepath.Join(dir, fmt.Sprintf("sentinel-%d.conf", port))
 	text := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\n"+
 		"sentinel monitor %s 127.0.0.1 %s 2\nsentinel down-after-milliseconds %s 1000\nsentinel failover-timeout %s 3000\n",
-		port, dir, masterName, masterPort, masterName, masterName)
+		port, dir, MasterName, masterPort, MasterName, MasterName)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -221,7 +221,7 @@ func sentinelOf(dir string, port int, masterPort string) (*Process, error) {
 
 func (e *Engine) sentinelsKnow(facts ...string) bool {
 	for _, sentinel := range e.Sentinels {
-		info, err := redisCommand(sentinel.Addr(), "INFO", "sentinel")
+		info, err := RedisCommand(sentinel.Addr(), "INFO", "sentinel")
 		if err != nil {
 			return false
 		}

@@ -2,13 +2,11 @@ package brokertest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
@@ -96,20 +94,7 @@ func (n *node) Down(reason error) {
 func run(t *testing.T, s Setup) *node {
 	t.Helper()
 	n := &node{t: t, engine: s.New(t), probes: make(map[string]bool)}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // the end of Run is waited for in a cleanup
-	ended := make(chan error, 1)
-	go func() { ended <- n.engine.Run(ctx, n) }()
-	n.stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("Run: %v", err)
-			}
-		case <-time.After(limit):
-			t.Errorf("Run has not ended within %v of its context", limit)
-		}
-	})
+	n.stop = Run(t, n.engine, n)
 	t.Cleanup(func() {
 		n.stop()
 		n.mu.Lock()

@@ -12,6 +12,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 func newEngine(t testing.TB, url string) broker.Engine {
@@ -27,13 +28,13 @@ func TestOneServer(t *testing.T) {
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
 		s, stop := startServer(t, nil)
 		addr := s.Addr().String()
-		proxy := testkit.NewProxy(t, addr)
+		proxy := engines.ProxyFor(t, addr)
 		return brokertest.Setup{
 			New:    func(t testing.TB) broker.Engine { return newEngine(t, "nats://"+proxy.Addr()) },
 			Stop:   func() { stop() },
 			Start:  func() { _, stop = startServer(t, onPort(t, addr)) },
-			Freeze: proxy.Pause,
-			Thaw:   proxy.Heal,
+			Freeze: func() { proxy.Set(engines.BlackHole) },
+			Thaw:   func() { proxy.Set(engines.Fault{}) },
 		}
 	})
 }
@@ -107,9 +108,9 @@ func TestLameDuck(t *testing.T) {
 // than the write timeout, whatever has to be written.
 func TestStalledServer(t *testing.T) {
 	s, _ := startServer(t, nil)
-	proxy := testkit.NewProxy(t, s.Addr().String())
+	proxy := engines.ProxyFor(t, s.Addr().String())
 	n := started(t, Options{URL: "nats://" + proxy.Addr()})
-	proxy.Pause()
+	proxy.Set(engines.BlackHole)
 	big := slices.Repeat([]broker.Command{pub(room("a"), strings.Repeat("x", 1<<20))}, 100) // more than sockets hold
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
@@ -122,7 +123,7 @@ func TestStalledServer(t *testing.T) {
 	}
 	n.Reconnect(errors.New("stalled"))
 	_ = await(t, n.down, "the end of the link")
-	proxy.Heal()
+	proxy.Set(engines.Fault{})
 	await(t, n.up, "a new link")
 }
 

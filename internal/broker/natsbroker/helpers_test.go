@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
@@ -118,18 +119,11 @@ func run(t testing.TB, o Options) *node {
 	return drive(t, e)
 }
 
+// drive runs an engine that is made already.
 func drive(t testing.TB, e *Engine) *node {
+	t.Helper()
 	n := &node{Engine: e, t: t, up: make(chan struct{}, 100), down: make(chan error, 100), got: make(chan []byte, 1<<20)}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // the end of Run is waited for in a cleanup
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx, n) }()
-	n.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	t.Cleanup(n.stop)
+	n.stop = brokertest.Run(t, n, n)
 	return n
 }
 
@@ -173,9 +167,7 @@ func (n *node) want(message string) {
 	}
 }
 
-func room(name string) broker.Subject {
-	return broker.Subject{Kind: broker.ToChannel, App: "1", Channel: name}
-}
+func room(name string) broker.Subject { return brokertest.Room(name) }
 
 func sub(s broker.Subject) broker.Command { return broker.Command{Op: broker.Subscribe, Subject: s} }
 

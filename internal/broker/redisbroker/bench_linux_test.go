@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
-	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 // counter is a receiver that counts.
@@ -60,16 +60,12 @@ func processorTime(b *testing.B) time.Duration {
 
 func redisURL(b *testing.B) string {
 	b.Helper()
-	server := testkit.NewRedis(b)
-	server.Start()
-	return server.URL()
+	return urlOf(engines.RedisFor(b))
 }
 
 func clusterURL(b *testing.B) string {
 	b.Helper()
-	c := testkit.NewRedisCluster(b, 3)
-	c.Start()
-	return c.URL()
+	return engines.StartFor(b, engines.RedisCluster).URL()
 }
 
 var kinds = []struct {

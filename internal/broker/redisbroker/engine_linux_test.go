@@ -1,12 +1,12 @@
 package redisbroker
 
 import (
-	"strings"
+	"path/filepath"
 	"testing"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
-	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 // engine returns an engine that nothing has been done with.
@@ -23,76 +23,95 @@ func engine(t testing.TB, o Options) *Engine {
 }
 
 // setup makes a Setup of servers that are started already.
-func setup(o Options, servers ...*testkit.Redis) brokertest.Setup {
-	each := func(do func(*testkit.Redis)) func() {
+func setup(t *testing.T, o Options, servers ...*engines.Process) brokertest.Setup {
+	t.Helper()
+	each := func(do func(*engines.Process) error) func() {
 		return func() {
 			for _, s := range servers {
-				do(s)
+				if err := do(s); err != nil {
+					t.Error(err)
+				}
 			}
 		}
 	}
 	return brokertest.Setup{
-		New:    func(t testing.TB) broker.Engine { return engine(t, o) },
-		Stop:   each((*testkit.Redis).Kill),
-		Start:  each((*testkit.Redis).Start),
-		Freeze: each((*testkit.Redis).Freeze),
-		Thaw:   each((*testkit.Redis).Thaw),
+		New: func(t testing.TB) broker.Engine { return engine(t, o) },
+		Stop: each(func(s *engines.Process) error {
+			s.Kill()
+			return nil
+		}),
+		Start:  each((*engines.Process).Start),
+		Freeze: each((*engines.Process).Freeze),
+		Thaw:   each((*engines.Process).Thaw),
 	}
 }
 
 func TestStandalone(t *testing.T) {
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
-		server := testkit.NewRedis(t)
-		server.Start()
-		return setup(Options{URL: server.URL() + "/3"}, server)
+		server := engines.RedisFor(t)
+		return setup(t, Options{URL: urlOf(server) + "/3"}, server)
 	})
 }
 
 func TestTLSWithACL(t *testing.T) {
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
-		server := testkit.NewRedisTLS(t, "user default off",
-			"user node on >"+testkit.RedisPassword+" resetchannels &pipesocket:* -@all +hello +ping +publish +subscribe +unsubscribe")
-		server.Start()
-		url := strings.Replace(server.URL(), "://", "://node:"+testkit.RedisPassword+"@", 1)
-		return setup(Options{URL: url, TLS: server.ClientTLS()}, server)
+		server, addr, trust := tlsServer(t, "--user", "default", "off", "--user", "node", "on", ">"+password,
+			"resetchannels", "&pipesocket:*", "-@all", "+hello", "+ping", "+publish", "+subscribe", "+unsubscribe")
+		return setup(t, Options{URL: "rediss://node:" + password + "@" + addr, TLS: trust}, server)
 	})
 }
 
 func TestUnixSocket(t *testing.T) {
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
-		server := testkit.NewRedis(t)
-		server.Start()
-		return setup(Options{URL: "unix://" + server.Socket()}, server)
+		socket := filepath.Join(t.TempDir(), "s")
+		return setup(t, Options{URL: "unix://" + socket}, engines.RedisFor(t, "--unixsocket", socket))
 	})
 }
 
 func TestSentinel(t *testing.T) {
 	t.Parallel()
+	whole := t
+	var e *engines.Engine // one for several tests: it takes seconds to form
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
-		s := testkit.NewRedisSentinel(t)
-		s.Start()
-		s.Sentinel.CLI("ACL", "SETUSER", "watcher", "on", ">"+testkit.RedisPassword, "-@all", "+hello", "+sentinel|get-master-addr-by-name")
-		return setup(Options{URL: s.URL() + "&sentinel_username=watcher&sentinel_password=" + testkit.RedisPassword}, s.Master)
+		if e == nil {
+			e = engines.StartFor(whole, engines.RedisSentinel)
+			for _, sentinel := range e.Sentinels {
+				ask(t, sentinel, "ACL", "SETUSER", "watcher", "on", ">"+password, "-@all", "+hello", "+sentinel|get-master-addr-by-name")
+			}
+		}
+		s := setup(t, Options{URL: e.URL() + "&sentinel_username=watcher&sentinel_password=" + password}, e.Servers[0])
+		// Another server may be the master from then on.
+		for _, fault := range []*func(){&s.Stop, &s.Freeze} {
+			do := *fault
+			*fault = func() {
+				do()
+				e = nil
+			}
+		}
+		return s
 	})
 }
 
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	c := testkit.NewRedisCluster(t, 3) // one for all: it takes seconds to form
-	serving := false
-	start := func() {
-		c.Start()
-		serving = true
-	}
-	brokertest.TestEngine(t, func(*testing.T) brokertest.Setup {
-		if !serving {
+	e := engines.StartFor(t, engines.RedisCluster) // one for all: it takes seconds to form
+	stopped := false
+	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
+		s := setup(t, Options{URL: e.URL()}, e.Servers...)
+		start, stop := s.Start, s.Stop
+		s.Start = func() {
 			start()
+			if err := e.Settle(); err != nil {
+				t.Fatal(err)
+			}
+			stopped = false
 		}
-		s := setup(Options{URL: c.URL()}, c.Masters...)
-		s.Start = start
 		s.Stop = func() {
-			serving = false
-			c.Kill()
+			stop()
+			stopped = true
+		}
+		if stopped {
+			s.Start()
 		}
 		return s
 	})

@@ -2,6 +2,7 @@ package redisbroker
 
 import (
 	"bytes"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,23 +10,17 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
-func standalone(t *testing.T, settings ...string) *testkit.Redis {
-	t.Helper()
-	server := testkit.NewRedis(t, settings...)
-	server.Start()
-	return server
-}
-
 func TestClosedByServer(t *testing.T) {
-	server := standalone(t)
-	n := start(t, Options{URL: server.URL()})
+	server := engines.RedisFor(t)
+	n := start(t, Options{URL: urlOf(server)})
 	for i, kind := range []string{"pubsub", "normal"} {
 		if err := n.do(broker.Subscribe, room("a"), ""); err != nil {
 			t.Fatal(err)
 		}
-		server.CLI("CLIENT", "KILL", "TYPE", kind)
+		ask(t, server, "CLIENT", "KILL", "TYPE", kind)
 		if kind == "normal" { // the publishing one: it is noticed when it is used
 			_ = n.do(broker.Publish, room("a"), "x")
 		}
@@ -37,20 +32,20 @@ func TestClosedByServer(t *testing.T) {
 
 func TestDemotedServer(t *testing.T) {
 	t.Parallel()
-	server := standalone(t)
-	n := start(t, Options{URL: server.URL()})
-	server.CLI("REPLICAOF", "127.0.0.1", "1")
+	server := engines.RedisFor(t)
+	n := start(t, Options{URL: urlOf(server)})
+	ask(t, server, "REPLICAOF", "127.0.0.1", "1")
 	if reason := n.awaitDown(1); !strings.Contains(reason, "replica") {
 		t.Errorf("went down with %q, want a word of the replica", reason)
 	}
-	server.CLI("REPLICAOF", "NO", "ONE")
+	ask(t, server, "REPLICAOF", "NO", "ONE")
 	n.awaitUp(2)
 	n.works(room("a"), "x")
 }
 
 func TestSlowReader(t *testing.T) {
-	server := standalone(t, "client-output-buffer-limit pubsub 2mb 0 0")
-	n, other := start(t, Options{URL: server.URL()}), start(t, Options{URL: server.URL()})
+	server := engines.RedisFor(t, "--client-output-buffer-limit", "pubsub", "2mb", "0", "0")
+	n, other := start(t, Options{URL: urlOf(server)}), start(t, Options{URL: urlOf(server)})
 	if err := n.do(broker.Subscribe, room("a"), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +55,7 @@ func TestSlowReader(t *testing.T) {
 		if err := other.do(broker.Publish, room("a"), large); err != nil {
 			t.Fatal(err)
 		}
-		return !strings.Contains(server.CLI("CLIENT", "LIST", "TYPE", "pubsub"), " sub=1 ")
+		return !strings.Contains(ask(t, server, "CLIENT", "LIST", "TYPE", "pubsub"), " sub=1 ")
 	}, "the server to give up")
 	n.hold.Unlock()
 	n.awaitDown(1)
@@ -69,91 +64,96 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestRightsTaken(t *testing.T) {
-	server := standalone(t, "user node on nopass ~* &* +@all")
-	n := start(t, Options{URL: strings.Replace(server.URL(), "://", "://node:any@", 1)})
+	server := engines.RedisFor(t, "--user", "node", "on", "nopass", "~*", "&*", "+@all")
+	n := start(t, Options{URL: strings.Replace(urlOf(server), "://", "://node:any@", 1)})
 	if err := n.do(broker.Subscribe, room("a"), ""); err != nil {
 		t.Fatal(err)
 	}
-	server.CLI("ACL", "SETUSER", "node", "resetchannels")
+	ask(t, server, "ACL", "SETUSER", "node", "resetchannels")
 	n.awaitDown(1)
 	n.awaitUp(2)
 	if err := n.do(broker.Publish, room("a"), "x"); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("got %v, want what the server said", err)
 	}
 	n.awaitDown(2)
-	server.CLI("ACL", "SETUSER", "node", "allchannels")
+	ask(t, server, "ACL", "SETUSER", "node", "allchannels")
 	n.works(room("a"), "y")
 }
 
 func TestNetwork(t *testing.T) {
 	t.Parallel()
-	server := standalone(t)
-	proxy := testkit.NewProxy(t, server.Addr())
+	server := engines.RedisFor(t)
+	proxy := engines.ProxyFor(t, server.Addr())
 	n := start(t, Options{URL: "redis://" + proxy.Addr()})
 
-	proxy.Cut()
+	proxy.Set(engines.Reset)
 	n.awaitDown(1)
-	proxy.Heal()
+	proxy.Set(engines.Fault{})
 	n.awaitUp(2)
 	n.works(room("a"), "after a cut")
 
-	proxy.Delay(100 * time.Millisecond)
+	proxy.Set(engines.Fault{Delay: 100 * time.Millisecond})
 	n.works(room("b"), "slowly")
-	proxy.Heal()
+	proxy.Set(engines.Fault{})
 
 	if err := n.do(broker.Subscribe, room("c"), ""); err != nil {
 		t.Fatal(err)
 	}
-	proxy.Pause() // nothing is sent: only the probes can notice
+	proxy.Set(engines.BlackHole) // nothing is sent: only the probes can notice
 	n.awaitDown(2)
-	proxy.Heal()
+	proxy.Set(engines.Fault{})
 	n.awaitUp(3)
 	n.works(room("c"), "after a pause")
 }
 
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
-	s := testkit.NewRedisSentinel(t)
-	s.Start()
-	n := start(t, Options{URL: s.URL()})
+	e := engines.StartFor(t, engines.RedisSentinel)
+	first, second := e.Servers[0], e.Servers[1]
+	n := start(t, Options{URL: e.URL()})
 	n.works(room("a"), "before")
-	if got := n.Describe().Servers[0]; got != s.Master.Addr() {
+	if got := n.Describe().Servers[0]; got != first.Addr() {
 		t.Errorf("connected to %s, want the master", got)
 	}
 
 	// A planned failover, while both live.
-	testkit.WaitFor(t, func() bool { return s.Sentinel.CLI("SENTINEL", "FAILOVER", "mymaster") == "OK" }, "Sentinel to be willing")
+	testkit.WaitFor(t, func() bool {
+		answer, err := engines.RedisCommand(e.Sentinels[0].Addr(), "SENTINEL", "FAILOVER", engines.MasterName)
+		return err == nil && answer == "OK"
+	}, "Sentinel to be willing")
 	n.awaitDown(1)
-	testkit.WaitFor(t, func() bool { return n.Describe().Servers[0] == s.Replica.Addr() }, "the link to the former replica")
+	testkit.WaitFor(t, func() bool { return n.Describe().Servers[0] == second.Addr() }, "the link to the former replica")
 	n.works(room("a"), "after a planned failover")
 
-	// And back, as the new master dies.
-	s.Follow(s.Master, s.Replica)
+	// And back, as the new master dies. Sentinel would take some ten seconds to have
+	// the first one follow.
+	_, port, _ := net.SplitHostPort(second.Addr())
+	ask(t, first, "REPLICAOF", "127.0.0.1", port)
+	awaitReplica(t, first)
 	downs := n.downs()
-	s.Replica.Kill()
+	second.Kill()
 	n.awaitDown(downs + 1)
-	testkit.WaitFor(t, func() bool { return n.Describe().Servers[0] == s.Master.Addr() }, "the link to the first master")
+	testkit.WaitFor(t, func() bool { return n.Describe().Servers[0] == first.Addr() }, "the link to the first master")
 	n.works(room("a"), "after the master's death")
 }
 
 func TestClusterChanges(t *testing.T) {
 	t.Parallel()
-	c := testkit.NewRedisCluster(t, 3)
-	c.Start()
-	n := start(t, Options{URL: c.URL()})
+	e := engines.StartFor(t, engines.RedisReplicas)
+	n := start(t, Options{URL: e.URL()})
 	if d := n.Describe(); d.Engine != "redis cluster" || len(d.Servers) != 3 || d.Version == "" {
 		t.Errorf("described as %+v", d)
 	}
 	moved := room("a")
 	slot := slotOf(tags[n.Lane(moved)])
 	owner := slot * 3 / slots
-	from, to := c.Masters[owner], c.Masters[(owner+1)%3]
+	from, to, replica := e.Servers[owner], e.Servers[(owner+1)%3], e.Servers[3+owner]
 
 	// A slot moves away under a subscription.
 	if err := n.do(broker.Subscribe, moved, ""); err != nil {
 		t.Fatal(err)
 	}
-	c.Move(slot, from, to)
+	move(t, slot, from, to)
 	if reason := n.awaitDown(1); !strings.Contains(reason, "slot") {
 		t.Errorf("went down with %q, want a word of the slot", reason)
 	}
@@ -163,7 +163,7 @@ func TestClusterChanges(t *testing.T) {
 	// It moves back, and only a publisher notices.
 	n.Reconnect(errProtocol)
 	n.awaitUp(3)
-	c.Move(slot, to, from)
+	move(t, slot, to, from)
 	if err := n.do(broker.Publish, moved, "x"); err == nil || !strings.Contains(err.Error(), "MOVED") {
 		t.Errorf("publishing to a slot that moved: %v", err)
 	}
@@ -171,16 +171,13 @@ func TestClusterChanges(t *testing.T) {
 	n.works(moved, "after the way back")
 
 	// A replica takes over from a master that lives.
-	replica := c.Join(from)
 	downs := n.downs()
-	replica.CLI("CLUSTER", "FAILOVER", "TAKEOVER")
+	ask(t, replica, "CLUSTER", "FAILOVER", "TAKEOVER")
 	n.awaitDown(downs + 1)
 	n.works(moved, "after the failover")
 
 	// And its own successor when it dies.
-	testkit.WaitFor(t, func() bool {
-		return strings.Contains(from.CLI("INFO", "replication"), "master_link_status:up")
-	}, "the former master to be a replica")
+	awaitReplica(t, from)
 	downs = n.downs()
 	replica.Kill()
 	n.awaitDown(downs + 1)
@@ -189,22 +186,22 @@ func TestClusterChanges(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	t.Parallel()
-	server := standalone(t)
-	n := start(t, Options{URL: server.URL()})
+	server := engines.RedisFor(t)
+	n := start(t, Options{URL: urlOf(server)})
 	n.works(room("a"), "x")
-	if got := strings.Count(server.CLI("CLIENT", "LIST"), "name="+clientName); got != 2 {
+	if got := strings.Count(ask(t, server, "CLIENT", "LIST"), "name="+clientName); got != 2 {
 		t.Errorf("%d connections, want 2", got)
 	}
 	for i := range 5 {
 		n.Reconnect(errProtocol)
 		n.awaitUp(i + 2)
 	}
-	testkit.WaitFor(t, func() bool { return strings.Count(server.CLI("CLIENT", "LIST"), "name="+clientName) == 2 }, "old connections to end")
+	testkit.WaitFor(t, func() bool { return strings.Count(ask(t, server, "CLIENT", "LIST"), "name="+clientName) == 2 }, "old connections to end")
 }
 
 func TestPasswordIsNotTold(t *testing.T) {
-	secret := testkit.RedisPassword
-	server := standalone(t, "requirepass "+secret)
+	secret := password
+	server := engines.RedisFor(t, "--requirepass", secret)
 	for name, url := range map[string]string{
 		"right":           "redis://:" + secret + "@" + server.Addr(),
 		"right, in a set": "redis://:" + secret + "@" + server.Addr() + "?master_set=x&sentinel_password=" + secret,
@@ -234,12 +231,12 @@ func TestPasswordIsNotTold(t *testing.T) {
 // A server that repeats what it was sent, as Redis 5 does with commands unknown to it.
 func TestOldServer(t *testing.T) {
 	url := liar(t, func(int) []byte {
-		return []byte("-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `" + testkit.RedisPassword + "`, \r\n")
+		return []byte("-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `" + password + "`, \r\n")
 	})
 	var log testkit.LogCapture
-	run(t, Options{URL: strings.Replace(url, "://", "://:"+testkit.RedisPassword+"@", 1), Log: log.Logger()})
+	run(t, Options{URL: strings.Replace(url, "://", "://:"+password+"@", 1), Log: log.Logger()})
 	testkit.WaitFor(t, func() bool { return strings.Contains(log.String(), "older than Redis 6") }, "the reason in the log")
-	if strings.Contains(log.String(), testkit.RedisPassword) {
+	if strings.Contains(log.String(), password) {
 		t.Errorf("the password is in %s", log.String())
 	}
 }
@@ -288,7 +285,7 @@ func TestLyingServer(t *testing.T) {
 
 // TestLiesOnALink adds to what a true server sends, once the link is up.
 func TestLiesOnALink(t *testing.T) {
-	server := standalone(t)
+	server := engines.RedisFor(t)
 	for name, lie := range map[string]string{
 		"an answer":      "+OK\r\n",
 		"garbage":        "\x00\x01\x02\r\n",
@@ -310,8 +307,8 @@ func TestLiesOnALink(t *testing.T) {
 }
 
 func TestManyBatches(t *testing.T) {
-	server := standalone(t)
-	n := start(t, Options{URL: server.URL()})
+	server := engines.RedisFor(t)
+	n := start(t, Options{URL: urlOf(server)})
 	var list []broker.Command
 	for i := range 3000 { // over one command's channels, and rueidis's limit of a pipeline
 		list = append(list, broker.Command{Op: broker.Subscribe, Subject: room(strconv.Itoa(i))},

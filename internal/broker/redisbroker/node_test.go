@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
 )
 
@@ -47,17 +48,7 @@ func (n *node) Down(reason error) {
 func run(t *testing.T, o Options) *node {
 	t.Helper()
 	n := &node{Engine: engine(t, o), t: t}
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:usetesting // ended in a cleanup
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := n.Run(ctx, n); err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
+	brokertest.Run(t, n, n)
 	return n
 }
 
@@ -120,6 +111,4 @@ func (n *node) works(s broker.Subject, message string) {
 	}, "a message to arrive")
 }
 
-func room(name string) broker.Subject {
-	return broker.Subject{Kind: broker.ToChannel, App: "1", Channel: name}
-}
+func room(name string) broker.Subject { return brokertest.Room(name) }

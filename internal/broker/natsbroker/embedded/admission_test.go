@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 // said is the beginning of what a node logs about another one that it has refused.
@@ -48,7 +49,7 @@ func TestMutualTLS(t *testing.T) {
 		talk(t, nodes...)
 	})
 	t.Run("names of seeds are what certificates are for", func(t *testing.T) {
-		seed := start(t, Options{Listen: "127.0.0.2" + freeAddr(t)[len("127.0.0.1"):], TLS: config(ours, ours)})
+		seed := start(t, Options{Listen: "127.0.0.2" + engines.AddressFor(t)[len("127.0.0.1"):], TLS: config(ours, ours)})
 		_, port, _ := net.SplitHostPort(seed.addr)
 		// The certificates are for localhost and 127.0.0.1, the node is at 127.0.0.2.
 		n := start(t, Options{
@@ -71,7 +72,7 @@ func TestMutualTLS(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var logs [2]testkit.LogCapture
-			seed := start(t, Options{Listen: "127.0.0.2" + freeAddr(t)[len("127.0.0.1"):], TLS: config(ours, ours), Log: logs[0].Logger()})
+			seed := start(t, Options{Listen: "127.0.0.2" + engines.AddressFor(t)[len("127.0.0.1"):], TLS: config(ours, ours), Log: logs[0].Logger()})
 			_, port, _ := net.SplitHostPort(seed.addr)
 			n := start(t, Options{
 				TLS: test.tls, Seeds: []string{net.JoinHostPort(test.host, port)},
@@ -191,7 +192,7 @@ func TestWarning(t *testing.T) {
 		{"127.0.0.1", false, 0}, {"localhost", false, 0}, {"0.0.0.0", false, 1}, {"", false, 1}, {"0.0.0.0", true, 0},
 	} {
 		var log testkit.LogCapture
-		o := Options{Listen: net.JoinHostPort(test.listen, fmt.Sprint(freePort(t))), Secret: "hush", Log: log.Logger()}
+		o := Options{Listen: net.JoinHostPort(test.listen, fmt.Sprint(engines.PortFor(t))), Secret: "hush", Log: log.Logger()}
 		if test.tls {
 			o.TLS = &tls.Config{
 				MinVersion: tls.VersionTLS12, RootCAs: authority.Pool(),

@@ -6,40 +6,16 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
-
-// freePort returns a port that nothing uses, below those that systems give to
-// outgoing connections: nobody gets it meanwhile by chance.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port := 15_000 + rand.IntN(15_000)
-		l, err := net.Listen("tcp", local(port))
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
-func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	return local(freePort(t))
-}
 
 // node is a running engine whose receiver keeps what comes.
 type node struct {
@@ -69,7 +45,7 @@ func (n *node) Down(reason error) { n.down <- reason }
 func newNode(t testing.TB, o Options) *node {
 	t.Helper()
 	if o.Listen == "" {
-		o.Listen = freeAddr(t)
+		o.Listen = engines.AddressFor(t)
 	}
 	if o.Prefix == "" {
 		o.Prefix = "test"
@@ -87,16 +63,7 @@ func newNode(t testing.TB, o Options) *node {
 // run runs the engine until stop or the end of the test.
 func (n *node) run() *node {
 	n.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx, n) }()
-	n.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			n.t.Errorf("Run: %v", err)
-		}
-	})
-	n.t.Cleanup(n.stop)
+	n.stop = brokertest.Run(n.t, n, n)
 	return n
 }
 
@@ -121,31 +88,32 @@ func await[T any](t testing.TB, from <-chan T, what string) T {
 
 func (n *node) do(commands ...broker.Command) {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := n.Do(ctx, commands); err != nil {
+	if err := n.try(commands...); err != nil {
 		n.t.Fatalf("Do: %v", err)
 	}
 }
 
-// talk checks that what any node publishes reaches every node.
+func (n *node) try(commands ...broker.Command) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return n.Do(ctx, commands)
+}
+
+// talk checks that what any node publishes reaches every node. Links may go down for
+// a moment meanwhile, as they do when two nodes have dialled each other at once.
 func talk(t testing.TB, nodes ...*node) {
 	t.Helper()
 	s := room(fmt.Sprint("talk-", rand.Uint64()))
-	for _, n := range nodes {
-		n.do(sub(s))
-	}
 	for i, from := range nodes {
 		for j, to := range nodes {
 			mark := fmt.Sprintf("from %d to %d", i, j)
 			testkit.WaitFor(t, func() bool {
-				from.do(pub(s, mark))
-				return to.has(mark)
+				return to.try(sub(s)) == nil && from.try(pub(s, mark)) == nil && to.has(mark)
 			}, mark)
 		}
 	}
 	for _, n := range nodes {
-		n.do(broker.Command{Op: broker.Unsubscribe, Subject: s})
+		_ = n.try(broker.Command{Op: broker.Unsubscribe, Subject: s}) // if the link is down it is not subscribed
 	}
 }
 
@@ -169,9 +137,7 @@ func (n *node) meets(others int) {
 	testkit.WaitFor(n.t, func() bool { return len(n.Describe().Servers) == others }, fmt.Sprintf("%d other nodes", others))
 }
 
-func room(name string) broker.Subject {
-	return broker.Subject{Kind: broker.ToChannel, App: "1", Channel: name}
-}
+func room(name string) broker.Subject { return brokertest.Room(name) }
 
 func sub(s broker.Subject) broker.Command { return broker.Command{Op: broker.Subscribe, Subject: s} }
 

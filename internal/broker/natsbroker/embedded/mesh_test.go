@@ -20,13 +20,14 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/broker/brokertest"
 	"github.com/pipesocket/pipesocketd/internal/testkit"
+	"github.com/pipesocket/pipesocketd/test/engines"
 )
 
 func TestEngine(t *testing.T) {
 	brokertest.TestEngine(t, func(t *testing.T) brokertest.Setup {
 		var seeds []string
 		return brokertest.Setup{New: func(t testing.TB) broker.Engine {
-			listen := freeAddr(t)
+			listen := engines.AddressFor(t)
 			e, err := New(Options{Listen: listen, Seeds: slices.Clone(seeds), Prefix: "test"})
 			if err != nil {
 				t.Fatal(err)
@@ -58,7 +59,7 @@ func TestOneSeed(t *testing.T) {
 // TestAllSeeds: nodes that start at once and all know one another, as one
 // configuration for all has it.
 func TestAllSeeds(t *testing.T) {
-	seeds := []string{freeAddr(t), freeAddr(t), freeAddr(t), freeAddr(t)}
+	seeds := []string{engines.AddressFor(t), engines.AddressFor(t), engines.AddressFor(t), engines.AddressFor(t)}
 	nodes := make([]*node, len(seeds))
 	begin := time.Now()
 	for i, addr := range seeds {
@@ -77,7 +78,7 @@ func TestAllSeeds(t *testing.T) {
 
 func TestAlone(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	late := freeAddr(t)
+	late := engines.AddressFor(t)
 	n := start(t, Options{Seeds: []string{late}}) // nobody is there
 	n.do(sub(room("a")), pub(room("a"), "x"))
 	if got := await(t, n.got, "its own message"); got != "x" {
@@ -117,7 +118,7 @@ func (h *hosts) lookup(_ context.Context, host string) ([]string, error) {
 // one port each of addresses of their own.
 func TestNames(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	port := freePort(t)
+	port := engines.PortFor(t)
 	at := func(i int) string { return fmt.Sprintf("127.9.%d.%d", port%200, i) }
 	dns := &hosts{fails: true}
 	join := func(i int) *node {
@@ -181,14 +182,14 @@ func TestNodeReturns(t *testing.T) {
 // one another again and both go down for a moment; the third takes no part in it.
 func TestLostConnection(t *testing.T) {
 	b := start(t, Options{})
-	between := testkit.NewProxy(t, b.addr)
+	between := engines.ProxyFor(t, b.addr)
 	a := start(t, Options{Seeds: []string{between.Addr()}})
 	a.meets(1)
 	third := start(t, Options{Seeds: []string{a.addr}})
 	for _, n := range []*node{a, b, third} {
 		n.meets(2)
 	}
-	between.Cut()
+	between.Set(engines.Reset)
 	for i, n := range []*node{a, b} {
 		reason := await(t, n.down, fmt.Sprintf("node %d to notice", i))
 		if reason == nil || !strings.Contains(reason.Error(), "lost and made again") {
@@ -206,10 +207,10 @@ func TestLostConnection(t *testing.T) {
 func TestSilentConnection(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	b := start(t, Options{})
-	between := testkit.NewProxy(t, b.addr)
+	between := engines.ProxyFor(t, b.addr)
 	a := start(t, Options{Seeds: []string{between.Addr()}})
 	a.meets(1)
-	between.Pause()
+	between.Set(engines.BlackHole)
 	begin := time.Now()
 	for i, n := range []*node{a, b} {
 		_ = await(t, n.down, fmt.Sprintf("node %d to notice", i))
