@@ -165,11 +165,24 @@ func (w *worker) releaseLane(p *peer, i int, all bool) (any bool) {
 	if len(l.parked) == 0 {
 		return false
 	}
-	now, n := w.clock.now(), 0
-	for n < len(l.parked) {
+	now := w.clock.now()
+	return w.releaseWhile(p, l, func(c *parcel) bool { return all || now >= c.until || w.ready(p, c) })
+}
+
+// releaseBefore delivers parked events of a lane that come before one which is not parked:
+// the node that answers a question may take them for too old to be missed.
+func (w *worker) releaseBefore(p *peer, next *parcel) {
+	if l := p.lane(next.Lane); len(l.parked) > 0 {
+		w.releaseWhile(p, l, func(c *parcel) bool { return c.Number < next.Number })
+	}
+}
+
+func (w *worker) releaseWhile(p *peer, l *peerLane, may func(*parcel) bool) (any bool) {
+	n := 0
+	for ; n < len(l.parked); n++ {
 		c := &l.parked[n]
 		if c.Number > l.last {
-			if !all && now < c.until && !w.ready(p, c) {
+			if !may(c) {
 				break
 			}
 			l.last = c.Number
@@ -178,7 +191,6 @@ func (w *worker) releaseLane(p *peer, i int, all bool) (any bool) {
 		w.parked--
 		p.parked -= c.size
 		w.parkedBytes -= c.size
-		n++
 	}
 	l.parked = slices.Delete(l.parked, 0, n)
 	if len(l.parked) == 0 {

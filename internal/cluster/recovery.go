@@ -102,6 +102,7 @@ func (w *worker) redeliver(p *peer, m []byte) {
 		w.ignore(err)
 		return
 	}
+	w.releaseBefore(p, &c)
 	if l := p.lane(c.Lane); c.Number > l.last {
 		l.last = c.Number
 		w.deliver(p.handle, &c)

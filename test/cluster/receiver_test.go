@@ -98,14 +98,14 @@ func (r *receiver) told(about string) (on, off int) {
 	return on, off
 }
 
-// repeated returns what was told twice in a row, and what is wrong otherwise, since
-// the last call; it keeps the last edges only.
-func (r *receiver) repeated() (repeated, faults []string) {
+// repeated returns what was told twice in a row and is not excused, and what is wrong
+// otherwise, since the last call; it keeps the last edges only.
+func (r *receiver) repeated(excused map[string]bool) (repeated, faults []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for about, edges := range r.edges {
 		for i := 1; i < len(edges); i++ {
-			if edges[i].on == edges[i-1].on {
+			if edges[i].on == edges[i-1].on && !excused[about] {
 				repeated = append(repeated, fmt.Sprintf("%s: on=%v again after %v, created at %d and %d ms, of %d edges",
 					about, edges[i].on, edges[i].came.Sub(edges[i-1].came).Round(time.Millisecond),
 					edges[i-1].created%1e6, edges[i].created%1e6, len(edges)))

@@ -30,8 +30,8 @@ var form = func() scale {
 }()
 
 // bound is how soon after the beginning or the end of a fault everything has to be
-// as it should. It is what the documentation promises for the default lease: 10 s.
-func (s scale) bound() time.Duration { return s.lease + 4*time.Second }
+// as it should: what the documentation promises for the default lease.
+func (s scale) bound() time.Duration { return 10 * time.Second }
 
 // grace is the delay of webhooks that something has ended.
 const grace = 300 * time.Millisecond

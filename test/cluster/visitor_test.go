@@ -20,10 +20,10 @@ type visitor struct {
 	visits []visit
 }
 
-// visit is one that began well; users are never the same twice.
+// visit is one that was begun; users are never the same twice.
 type visit struct {
 	user    string
-	healthy bool // nothing was wrong with the node all the time
+	healthy bool // it began well, and nothing was wrong with the node all the time
 }
 
 // own is the public channel that only this user subscribes to.
@@ -42,12 +42,10 @@ func (v *visitor) run(ctx context.Context) {
 
 func (v *visitor) visit(ctx context.Context, base, user string) {
 	before := v.node.condition()
-	if !v.stay(ctx, base, user) {
-		return
-	}
+	stayed := v.stay(ctx, base, user)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.visits = append(v.visits, visit{user, before == well && v.node.condition() == well})
+	v.visits = append(v.visits, visit{user, stayed && before == well && v.node.condition() == well})
 }
 
 // stay reports whether the user was there.
