@@ -66,6 +66,14 @@ type Receiver interface {
 	Down(reason error)
 }
 
+// Rester is a [Receiver] that every engine tells when it has handed over all that it
+// had at hand, before it waits for more. Rest is one of the methods that are called one
+// at a time. Between the last message and Down it may be left out.
+type Rester interface {
+	Receiver
+	Rest()
+}
+
 // Engine is the way from one node to the others.
 //
 // Order: of messages that one node publishes on one lane, every node that is

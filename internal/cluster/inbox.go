@@ -2,18 +2,33 @@ package cluster
 
 import "sync"
 
-// inbox is what the engine has received and the worker has not taken yet, and
-// what else the worker is to do, in order. It is bounded in bytes: a full one holds the
-// engine back.
+// inbox is what the engine has received and nobody has worked off yet, and what else
+// the worker is to do, in order. It is bounded in bytes: a full one holds the engine
+// back.
+//
+// Whoever has claimed it is the worker, until done. That is a goroutine of its own,
+// or, for a few messages that have come alone, the engine's that has brought them:
+// handing them over to another one would take longer than most of them do.
 type inbox struct {
-	wake chan struct{} // for the worker, capacity 1, never closed
+	wake chan struct{} // for the worker's goroutine, capacity 1, never closed
 
-	mu     sync.Mutex
-	room   sync.Cond // of mu: bytes have become fewer, or closed
-	items  []arrival
-	bytes  int
-	closed bool
+	mu      sync.Mutex
+	room    sync.Cond // of mu: bytes have become fewer, or closed
+	items   []arrival
+	free    []arrival // memory for items
+	bytes   int
+	others  int  // items that are not messages
+	rests   bool // the engine has rested: messages may wait for others until it does again
+	claimed bool
+	parked  bool // what the worker has parked needs a look in a while
+	closed  bool
 }
+
+// Messages that wait for others until the engine rests.
+const (
+	fewMessages = 16
+	fewBytes    = 64 << 10
+)
 
 // arrival is a message, or something to do.
 type arrival struct {
@@ -38,6 +53,35 @@ func (i *inbox) receive(message []byte) {
 	}
 	i.bytes += len(message)
 	i.addLocked(arrival{message: message})
+	if !i.rests || !i.fewLocked() {
+		i.wakeLocked()
+	}
+}
+
+func (i *inbox) fewLocked() bool {
+	return i.others == 0 && len(i.items) <= fewMessages && i.bytes <= fewBytes
+}
+
+// Rest implements [broker.Rester].
+func (n *Node) Rest() { n.inbox.rest(n.worker) }
+
+// rest works off the messages that have come, if they are few and nobody else is at
+// work.
+func (i *inbox) rest(w *worker) {
+	i.mu.Lock()
+	if i.rests = true; len(i.items) == 0 || i.claimed {
+		i.mu.Unlock()
+		return // who has claimed it looks again
+	}
+	if !i.fewLocked() {
+		i.wakeLocked()
+		i.mu.Unlock()
+		return
+	}
+	items := i.claimLocked()
+	i.mu.Unlock()
+	w.work(items)
+	i.done(items, w.parked > 0)
 }
 
 // do has the worker call f after what has arrived before.
@@ -45,36 +89,65 @@ func (i *inbox) do(f func(*worker)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.addLocked(arrival{do: f})
+	i.others++
+	i.wakeLocked()
 }
 
 func (i *inbox) addLocked(a arrival) {
-	if i.closed {
-		return
-	}
-	i.items = append(i.items, a)
-	if len(i.items) > 1 {
-		return // the first one has woken
-	}
-	select {
-	case i.wake <- struct{}{}:
-	default: // the worker will look anyway
+	if !i.closed {
+		i.items = append(i.items, a)
 	}
 }
 
-// take returns what has arrived. The result of the last call, which is done with,
-// serves again.
-func (i *inbox) take(used []arrival) []arrival {
-	clear(used)
+// wakeLocked wakes the worker's goroutine, unless somebody is at work, who will look
+// again.
+func (i *inbox) wakeLocked() {
+	if i.claimed {
+		return
+	}
+	select {
+	case i.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// claim makes the caller the worker, if nobody is. It returns what has arrived.
+func (i *inbox) claim() (items []arrival, ok bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	taken := i.items
-	i.items = nil
-	if cap(used) <= 4096 {
-		i.items = used[:0]
+	if i.claimed {
+		return nil, false
 	}
-	i.bytes = 0
+	return i.claimLocked(), true
+}
+
+func (i *inbox) claimLocked() []arrival {
+	items := i.items
+	i.items, i.free = i.free, nil
+	i.claimed, i.bytes, i.others = true, 0, 0
 	i.room.Broadcast()
-	return taken
+	return items
+}
+
+// done ends a claim. The items have been worked off.
+func (i *inbox) done(items []arrival, parked bool) {
+	clear(items)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if cap(items) <= 4096 {
+		i.free = items[:0]
+	}
+	i.claimed = false
+	if parked && !i.parked || len(i.items) > 0 {
+		i.wakeLocked()
+	}
+	i.parked = parked
+}
+
+func (i *inbox) hasParked() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.parked
 }
 
 // close lets nothing in any more, and nobody wait.

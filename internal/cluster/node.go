@@ -26,6 +26,7 @@ type Node struct {
 	// Each with a lock of its own.
 	queue   *queue
 	inbox   *inbox
+	worker  *worker // of whoever has claimed the inbox
 	fences  *fences
 	markers *markers
 	probe   *probe
@@ -45,7 +46,7 @@ type Node struct {
 	echo        atomic.Int64 // how long the last beat took to come back
 }
 
-var _ broker.Receiver = (*Node)(nil)
+var _ broker.Rester = (*Node)(nil)
 
 // New returns a node that nobody knows yet. Its id is drawn at random.
 func New(o Options) (*Node, error) {
@@ -61,6 +62,7 @@ func New(o Options) (*Node, error) {
 		inbox: newInbox(), gate: newGate(), fences: newFences(), probe: &probe{},
 		ring: ring{maxEvents: o.ReplayEvents, maxBytes: o.ReplayBytes, maxAge: o.ReplayAge},
 	}
+	n.worker = newWorker(n)
 	n.queue = newQueue(o, n.clock, n.metrics.drop)
 	n.markers = &markers{
 		clock: n.clock, passed: n.queue.inForce, again: n.queue.signal,
@@ -106,7 +108,7 @@ func (n *Node) Run(ctx context.Context) error {
 		fault = n.options.Engine.Run(running, n)
 		stop(fault)
 	})
-	workers.Go(func() { newWorker(n).run(running) })
+	workers.Go(func() { n.worker.run(running) })
 	workers.Go(func() { n.runGate(running) })
 	workers.Go(func() { n.runFences(running) })
 	workers.Go(func() { n.runTicks(running.Done()) })

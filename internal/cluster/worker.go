@@ -8,8 +8,8 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
-// worker is the goroutine that works off the inbox. What is known of other nodes
-// is its own, and nobody else's.
+// worker works off the inbox. What is known of other nodes is its own, and nobody
+// else's: it is touched by whoever has claimed the inbox.
 type worker struct {
 	*Node
 
@@ -61,15 +61,12 @@ const (
 
 // run works until ctx ends.
 func (w *worker) run(ctx context.Context) {
-	var items []arrival
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		if items = w.inbox.take(items); len(items) > 0 {
-			w.work(items)
-			continue
+		for w.workOff() {
 		}
-		if timer.Reset(time.Hour); w.parked > 0 {
+		if timer.Reset(time.Hour); w.inbox.hasParked() {
 			timer.Reset(parkedCheck)
 		}
 		select {
@@ -77,10 +74,20 @@ func (w *worker) run(ctx context.Context) {
 			return
 		case <-w.inbox.wake:
 		case <-timer.C:
-			w.releaseAll()
-			w.turn.End()
 		}
 	}
+}
+
+// workOff works off what has arrived, and what was parked, unless somebody else does.
+// It reports whether there may be more.
+func (w *worker) workOff() (more bool) {
+	items, ok := w.inbox.claim()
+	if !ok {
+		return false
+	}
+	w.work(items)
+	w.inbox.done(items, w.parked > 0)
+	return len(items) > 0
 }
 
 func (w *worker) work(items []arrival) {

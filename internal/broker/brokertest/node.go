@@ -21,6 +21,7 @@ type node struct {
 	mu       sync.Mutex
 	busy     bool // a method of the receiver runs
 	messages [][]byte
+	unrested int             // messages since the engine has rested
 	probes   map[string]bool // that have come
 	up       bool
 	ups      int
@@ -59,11 +60,26 @@ func (n *node) Receive(message []byte) {
 	if !n.up {
 		n.faults = append(n.faults, "a message while the link is down")
 	}
+	n.unrested++
 	if bytes.HasPrefix(message, []byte(probe)) {
 		n.probes[string(message)] = true
 		return
 	}
 	n.messages = append(n.messages, message)
+}
+
+// Rest implements broker.Rester.
+func (n *node) Rest() {
+	defer n.enter()()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.unrested = 0
+}
+
+func (n *node) rested() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.unrested == 0
 }
 
 // Up implements broker.Receiver.
@@ -222,6 +238,7 @@ func (n *node) settled(senders ...*node) []string {
 		testkit.WaitFor(n.t, func() bool { return slices.Contains(n.received(), last) }, last)
 	}
 	n.fence()
+	testkit.WaitFor(n.t, n.rested, "the engine to rest")
 	n.do(unsubscribe(nodeSubject(id)))
 	return slices.DeleteFunc(n.received(), func(m string) bool {
 		return len(m) > 15 && m[:15] == "last of sender "

@@ -42,6 +42,7 @@ func (e *Engine) clearLocked() {
 
 // deliver gives the receiver what is due, until the link goes down.
 func (e *Engine) deliver(ctx context.Context, r broker.Receiver, down <-chan struct{}) {
+	rester, _ := r.(broker.Rester)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -50,6 +51,9 @@ func (e *Engine) deliver(ctx context.Context, r broker.Receiver, down <-chan str
 			r.Receive(next.message)
 			e.done(next)
 			continue
+		}
+		if rester != nil {
+			rester.Rest()
 		}
 		timer.Reset(wait)
 		select {

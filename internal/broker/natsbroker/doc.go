@@ -11,10 +11,10 @@
 // end noticing: a node is told when its own server goes, not when two servers have
 // lost one another for a moment. Package embedded does notice that of its servers.
 //
-// All subjects of a node share one queue between the library and the receiver. When
-// the receiver is behind, the engine stops reading from the socket before the queue
-// is full, and the server holds the rest or, past its own limits, ends the
-// connection. Nothing is dropped from the middle of a link.
+// All subjects of a node share one queue between the library and the receiver, which is
+// called by the goroutine that reads. When the receiver is behind, the engine does not
+// read from the socket, and the server holds the rest or, past its own limits, ends
+// the connection. Nothing is dropped from the middle of a link.
 //
 // The names of subjects are
 //

@@ -147,29 +147,22 @@ func (e *Engine) live(ctx context.Context, r broker.Receiver) time.Duration {
 	return time.Since(begin)
 }
 
-// serve hands over what comes until the link is lost, and returns why it was, or nil
-// if ctx has ended.
+// serve lets the receiver have what comes until the link is lost, and returns why it
+// was, or nil if ctx has ended.
 func (e *Engine) serve(ctx context.Context, l *link, r broker.Receiver) error {
 	defer l.close()
 	e.up(l)
-	r.Up()
-	for {
-		select {
-		case m := <-l.queue:
-			l.receive(m, r)
-			// Whatever else is there comes without looking at the rest of the cases.
-			for n := len(l.queue); n > 0; n-- {
-				l.receive(<-l.queue, r)
-			}
-		case <-l.lost:
-			e.down()
-			r.Down(l.why())
-			return l.why()
-		case <-ctx.Done():
-			l.fail(context.Cause(ctx))
-			e.down()
-			return nil
-		}
+	l.call(r, r.Up)
+	select {
+	case <-l.lost:
+		e.down()
+		l.call(nil, func() { r.Down(l.why()) })
+		return l.why()
+	case <-ctx.Done():
+		l.fail(context.Cause(ctx))
+		e.down()
+		l.call(nil, func() {})
+		return nil
 	}
 }
 

@@ -21,7 +21,7 @@ type link struct {
 	need   *atomic.Pointer[need] // the engine's
 	conn   *nats.Conn
 	server string         // host:port
-	queue  chan *nats.Msg // written by the library and by fence, read by Run; never closed
+	queue  chan *nats.Msg // written by the library, read by whoever holds calls; never closed
 
 	// owned by Do
 	subscribed map[string]*nats.Subscription
@@ -29,10 +29,12 @@ type link struct {
 	lost   chan struct{} // closed by fail
 	closed chan struct{} // closed when the library has made its last callback
 
+	calls    chan struct{}   // capacity 1: in it while the receiver is called; taken before mu; never closed
+	receiver broker.Receiver // of messages, while the link is up; of the holder of calls
+
 	mu     sync.Mutex
-	gate   *gate                         // of the server that is tried, then of the link
-	reason error                         // why the link was lost
-	fences map[*nats.Msg]chan<- struct{} // marks in the queue
+	gate   *gate // of the server that is tried, then of the link
+	reason error // why the link was lost
 }
 
 func newLink(log *slog.Logger, n *atomic.Pointer[need]) *link {
@@ -43,13 +45,13 @@ func newLink(log *slog.Logger, n *atomic.Pointer[need]) *link {
 		subscribed: make(map[string]*nats.Subscription),
 		lost:       make(chan struct{}),
 		closed:     make(chan struct{}),
-		fences:     make(map[*nats.Msg]chan<- struct{}),
+		calls:      make(chan struct{}, 1),
 	}
 }
 
 // through puts a gate before a connection that is to become the link.
 func (l *link) through(conn net.Conn) net.Conn {
-	g := newGate(conn, l.queue)
+	g := &gate{Conn: conn, handOver: l.handOverAll}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gate = g
@@ -162,41 +164,63 @@ func (l *link) fence(ctx context.Context) error {
 	if err := l.conn.FlushWithContext(ctx); err != nil {
 		return l.explain(err)
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	// The library reads one thing after the other: what came before the answer is in
-	// the queue by now, and a mark goes behind it.
-	mark, passed := new(nats.Msg), make(chan struct{})
-	l.mu.Lock()
-	l.fences[mark] = passed
-	l.mu.Unlock()
+	// the queue by now, or has left it.
 	select {
-	case l.queue <- mark:
+	case l.calls <- struct{}{}:
 	case <-l.lost:
 		return l.why()
 	case <-ctx.Done():
-		l.mu.Lock()
-		delete(l.fences, mark)
-		l.mu.Unlock()
 		return ctx.Err()
 	}
-	select {
-	case <-passed:
+	defer l.release()
+	l.handOver()
+	return nil
+}
+
+// handOverAll gives the receiver what is in the queue, as soon as nobody else calls it.
+func (l *link) handOverAll() error {
+	if len(l.queue) == 0 {
 		return nil
+	}
+	select {
+	case l.calls <- struct{}{}:
 	case <-l.lost:
-		return l.why()
-	case <-ctx.Done():
-		return ctx.Err()
+		return net.ErrClosed
+	}
+	defer l.release()
+	l.handOver()
+	return nil
+}
+
+func (l *link) release() { <-l.calls }
+
+// handOver is for the holder of calls.
+func (l *link) handOver() {
+	if l.receiver == nil {
+		return
+	}
+	for {
+		select {
+		case m := <-l.queue:
+			l.receiver.Receive(m.Data)
+			continue
+		default:
+		}
+		if rester, ok := l.receiver.(broker.Rester); ok {
+			rester.Rest()
+		}
+		return
 	}
 }
 
-// receive hands one message over, or lets a fence go on.
-func (l *link) receive(m *nats.Msg, r broker.Receiver) {
-	if m.Sub != nil {
-		r.Receive(m.Data)
-	} else {
-		l.mu.Lock()
-		close(l.fences[m])
-		delete(l.fences, m)
-		l.mu.Unlock()
-	}
-	l.gate.took(m)
+// call has the receiver called, and gives it messages afterwards unless it is nil.
+func (l *link) call(messages broker.Receiver, what func()) {
+	l.calls <- struct{}{}
+	defer l.release()
+	l.receiver = messages
+	what()
 }

@@ -47,6 +47,7 @@ type Engine struct {
 	// calls is held during calls of the receiver; taken before mu.
 	calls    sync.Mutex
 	receiver broker.Receiver // set by Run
+	rester   broker.Rester   // the same, nil if it is none
 	up       *link           // whose messages the receiver gets; nil while it is down
 }
 
@@ -78,6 +79,7 @@ const (
 func (e *Engine) Run(ctx context.Context, r broker.Receiver) error {
 	e.calls.Lock()
 	e.receiver = r
+	e.rester, _ = r.(broker.Rester)
 	e.calls.Unlock()
 	pause, told := firstPause, false
 	for {
@@ -115,7 +117,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // session makes a link and returns why it has ended, or could not be made.
 func (e *Engine) session(ctx context.Context) error {
-	l, err := connect(ctx, e.settings, e.receive)
+	l, err := connect(ctx, e.settings, e.receive, e.rest)
 	if err != nil {
 		return err
 	}
@@ -160,6 +162,15 @@ func (e *Engine) receive(l *link, message []byte) bool {
 	}
 	e.receiver.Receive(message)
 	return true
+}
+
+// rest says that nothing more is at hand.
+func (e *Engine) rest(l *link) {
+	e.calls.Lock()
+	defer e.calls.Unlock()
+	if e.up == l && e.rester != nil {
+		e.rester.Rest()
+	}
 }
 
 var errDown = errors.New("redis: the link is down")

@@ -26,6 +26,7 @@ const (
 type link struct {
 	settings *settings
 	receive  func(*link, []byte) bool
+	rest     func(*link)
 
 	// Set by open, then immutable.
 	cluster  bool
@@ -46,8 +47,10 @@ type link struct {
 }
 
 // connect makes a link, or fails with a reason that may be shown.
-func connect(ctx context.Context, s *settings, receive func(*link, []byte) bool) (*link, error) {
-	l := &link{settings: s, receive: receive, ended: make(chan struct{})}
+func connect(
+	ctx context.Context, s *settings, receive func(*link, []byte) bool, rest func(*link),
+) (*link, error) {
+	l := &link{settings: s, receive: receive, rest: rest, ended: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { l.fail(ctx.Err()) })()
@@ -187,7 +190,7 @@ func (l *link) greet(ctx context.Context, addr string, as credentials) (*subscri
 	if err != nil {
 		return nil, serverInfo{}, fmt.Errorf("connect: %w", err)
 	}
-	s := newSubscriber(c, func(message []byte) bool { return l.receive(l, message) })
+	s := newSubscriber(c, func(message []byte) bool { return l.receive(l, message) }, func() { l.rest(l) })
 	l.running.Go(s.run)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

@@ -18,6 +18,7 @@ type subscriber struct {
 	conn    net.Conn
 	values  respReader        // owned by run
 	receive func([]byte) bool // called by run; false: the link has ended
+	rest    func()            // called by run before it waits for more
 	ended   chan struct{}     // closed by run
 
 	writing sync.Mutex // held while commands are sent; taken before mu
@@ -35,8 +36,20 @@ type expectation struct {
 	answer value      // set before done, if there is no error
 }
 
-func newSubscriber(c net.Conn, receive func([]byte) bool) *subscriber {
-	return &subscriber{conn: c, values: newRespReader(c, readBuffer), receive: receive, ended: make(chan struct{})}
+func newSubscriber(c net.Conn, receive func([]byte) bool, rest func()) *subscriber {
+	s := &subscriber{conn: c, receive: receive, rest: rest, ended: make(chan struct{})}
+	s.values = newRespReader(resting{s}, readBuffer)
+	return s
+}
+
+// resting reads from a subscriber's connection when everything that was read before
+// has been looked at.
+type resting struct{ of *subscriber }
+
+// Read implements io.Reader.
+func (r resting) Read(b []byte) (int, error) {
+	r.of.rest()
+	return r.of.conn.Read(b)
 }
 
 // ask sends a command that has one answer, and returns it.
