@@ -167,6 +167,7 @@ func TestMessagesOfOtherReleases(t *testing.T) {
 		nodes[1].node.Await(hub.Told)
 		receive := func(message []byte) {
 			nodes[0].node.Receive(message)
+			nodes[0].node.Rest()
 			synctest.Wait()
 		}
 		other := nodes[1].node.ID()
@@ -212,6 +213,7 @@ func TestANodeThatLiesHarmsNobody(t *testing.T) {
 		} {
 			for _, x := range nodes {
 				x.node.Receive(m)
+				x.node.Rest()
 			}
 			synctest.Wait()
 		}
@@ -230,6 +232,7 @@ func TestThousandsOfNodesAreTooMany(t *testing.T) {
 		x := n.startAll(1)[0]
 		for i := range maxPeers + 10 {
 			x.node.Receive((&broker.Beat{Count: 1}).Append(nil, broker.NodeID(i+1)))
+			x.node.Rest()
 		}
 		synctest.Wait()
 		want(t, "ignored", x.counter("ignored_total", string(ignoredTooManyNodes)), 10)
