@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/hub"
@@ -23,42 +25,76 @@ func (n *Node) Await(b hub.Barrier) {
 	if !l.up {
 		return
 	}
-	var limit *time.Timer
-	defer func() {
-		if limit != nil {
-			limit.Stop()
-		}
-	}()
-	for _, wait := range [...]struct {
-		barrier hub.Barrier
-		join    func() *round
-	}{{hub.Told, n.queue.barrier}, {hub.Heard, n.fences.join}} {
-		if b&wait.barrier == 0 || wait.barrier == hub.Heard && n.options.Engine.Mesh() {
-			continue
-		}
-		r := wait.join()
-		if r == nil {
-			continue
-		}
-		if limit == nil {
-			limit = time.NewTimer(awaitTimeout)
-		}
-		if !n.pass(r, l, limit, wait.barrier) {
+	w := waiting{node: n, link: l}
+	defer w.end()
+	if b&hub.Told != 0 {
+		if r := n.queue.barrier(); r != nil && !w.pass(r, hub.Told) {
 			return
 		}
 	}
+	if b&hub.Heard != 0 && !n.options.Engine.Mesh() {
+		r, own := n.fences.join()
+		if own {
+			w.fence(r)
+		}
+		w.pass(r, hub.Heard)
+	}
 }
 
-func (n *Node) pass(r *round, l *link, limit *time.Timer, b hub.Barrier) bool {
+// waiting is one call of Await.
+type waiting struct {
+	node  *Node
+	link  *link
+	limit *time.Timer // nil until there was something to wait for
+	until time.Duration
+}
+
+func (w *waiting) end() {
+	if w.limit != nil {
+		w.limit.Stop()
+	}
+}
+
+// left is how long it may take yet.
+func (w *waiting) left() time.Duration {
+	now := w.node.clock.now()
+	if w.until == 0 {
+		w.until = now + awaitTimeout
+	}
+	return w.until - now
+}
+
+// pass returns when a round is passed. It reports false if that takes too long.
+func (w *waiting) pass(r *round, b hub.Barrier) bool {
 	select {
 	case <-r.done:
 		return true
-	case <-l.lost:
-		n.metrics.awaitFailed(b, awaitLinkLost)
-	case <-limit.C:
-		n.metrics.awaitFailed(b, awaitTimedOut)
+	default:
+	}
+	if w.limit == nil {
+		w.limit = time.NewTimer(w.left())
+	}
+	select {
+	case <-r.done:
+		return true
+	case <-w.link.lost:
+		w.node.metrics.awaitFailed(b, awaitLinkLost)
+	case <-w.limit.C:
+		w.node.metrics.awaitFailed(b, awaitTimedOut)
 	}
 	return false
+}
+
+// fence makes a round, for all who have joined it.
+func (w *waiting) fence(r *round) {
+	n := w.node
+	defer n.fences.ended()
+	switch err := n.runFence(context.Background(), w.left(), r); {
+	case errors.Is(err, context.DeadlineExceeded):
+		n.metrics.awaitFailed(hub.Heard, awaitTimedOut)
+	case err != nil:
+		n.metrics.awaitFailed(hub.Heard, awaitLinkLost)
+	}
 }
 
 // barrier returns the round that ends when what has been queued so far is in

@@ -3,30 +3,49 @@ package cluster
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // fences are the rounds of hub.Heard: everybody who comes while one runs waits for the
-// next, which begins after he has come.
+// next, which begins after he has come. Who comes while none runs makes it himself;
+// the next are made by a goroutine.
 type fences struct {
 	wake chan struct{} // for run, capacity 1, never closed
 
-	mu   sync.Mutex
-	next *round
+	mu      sync.Mutex
+	next    *round
+	running bool
 }
 
 func newFences() *fences { return &fences{wake: make(chan struct{}, 1)} }
 
-func (f *fences) join() *round {
+// join returns the round to wait for. If the caller is to make it, ended is to be
+// called afterwards.
+func (f *fences) join() (r *round, make bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.running {
+		f.running = true
+		return newRound(), true
+	}
+	if f.next == nil {
+		f.next = newRound()
+	}
+	return f.next, false
+}
+
+// ended has the next round made, if anybody waits for it.
+func (f *fences) ended() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.next == nil {
-		f.next = newRound()
-		select {
-		case f.wake <- struct{}{}:
-		default: // there is one already
-		}
+		f.running = false
+		return
 	}
-	return f.next
+	select {
+	case f.wake <- struct{}{}:
+	default: // it knows already
+	}
 }
 
 func (f *fences) take() *round {
@@ -47,17 +66,19 @@ func (n *Node) runFences(ctx context.Context) {
 		case <-n.fences.wake:
 		}
 		if r := n.fences.take(); r != nil {
-			n.runFence(ctx, r)
+			_ = n.runFence(ctx, awaitTimeout, r) // who waits finds out
 		}
+		n.fences.ended()
 	}
 }
 
-func (n *Node) runFence(ctx context.Context, r *round) {
-	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
+func (n *Node) runFence(ctx context.Context, limit time.Duration, r *round) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := n.options.Engine.Fence(ctx); err != nil {
 		r.pass()
-		return
+		return err
 	}
-	n.inbox.do(func(*worker) { r.pass() })
+	n.inbox.after(r.pass)
+	return nil
 }

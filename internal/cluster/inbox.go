@@ -93,6 +93,18 @@ func (i *inbox) do(f func(*worker)) {
 	i.wakeLocked()
 }
 
+// after has f called when what has arrived before is worked off: at once, if it is.
+func (i *inbox) after(f func()) {
+	i.mu.Lock()
+	done := len(i.items) == 0 && !i.claimed
+	i.mu.Unlock()
+	if done {
+		f()
+		return
+	}
+	i.do(func(*worker) { f() })
+}
+
 func (i *inbox) addLocked(a arrival) {
 	if !i.closed {
 		i.items = append(i.items, a)
