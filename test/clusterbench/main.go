@@ -34,6 +34,7 @@ type options struct {
 	turns   int
 	quick   bool
 	table   bool
+	fan     bool
 }
 
 func parse(args []string, output io.Writer) (o options, err error) {
@@ -43,6 +44,7 @@ func parse(args []string, output io.Writer) (o options, err error) {
 	flags.StringVar(&o.server, "server", "", "binary of the server; built from this tree by default")
 	flags.BoolVar(&o.quick, "quick", false, "less of everything")
 	flags.BoolVar(&o.table, "table", false, "make the table of results that are there and measure nothing")
+	flags.BoolVar(&o.fan, "fanout", false, "measure what the engines themselves pay for a message instead")
 	flags.IntVar(&o.turns, "turns", 3, "how often each system gets each load")
 	loads := flags.String("only", "", "loads to measure, comma separated")
 	chosen := flags.String("systems", "", "systems to measure, comma separated")
@@ -75,6 +77,9 @@ func run(ctx context.Context, output, progress io.Writer, args []string) error {
 	o, err := parse(args, progress)
 	if err != nil {
 		return err
+	}
+	if o.fan {
+		return o.fanout(ctx, output, progress)
 	}
 	var failed error
 	if !o.table {
