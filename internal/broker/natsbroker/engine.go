@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/quietconn"
 )
 
 const (
@@ -104,7 +105,11 @@ func New(o Options) (*Engine, error) {
 	if o.Dial == nil {
 		dialer := &net.Dialer{Timeout: dialTimeout}
 		o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "tcp", address)
+			conn, err := dialer.DialContext(ctx, "tcp", address)
+			if err != nil {
+				return nil, err
+			}
+			return quietconn.New(conn), nil
 		}
 	}
 	return &Engine{

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/pipesocket/pipesocketd/internal/quietconn"
 )
 
 // Times of a link.
@@ -120,6 +122,7 @@ func (l *link) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	c = quietconn.New(c)
 	if l.settings.tls != nil {
 		secure := tls.Client(c, l.settings.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {
