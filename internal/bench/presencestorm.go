@@ -53,6 +53,7 @@ type presenceStorm struct {
 	join, told     latency
 	since, until   int64
 	counts         counts
+	announcements  uint64 // of anybody, to standing members
 	joins          uint64
 	unjoined       uint64 // due while the churner whose turn it was had no answer yet
 	turn           int    // of the churners
@@ -158,6 +159,7 @@ func (h *presenceStorm) control(c *client, name, msg []byte, at int64) {
 		h.succeeded(c, msg, at)
 	case protocol.EventMemberAdded, protocol.EventMemberRemoved:
 		if c.index < h.standing {
+			h.announcements++
 			h.announced(c, string(name) == protocol.EventMemberAdded, msg, at)
 		}
 	}
@@ -257,7 +259,7 @@ func runPresenceStorm(ctx context.Context, r *run) error {
 	h.fleet = f
 	h.visitEach(r.targets)
 	defer f.close()
-	if err := r.assemble(ctx, f); err != nil {
+	if err := r.assemble(ctx, f, &h.announcements); err != nil {
 		return err
 	}
 	stop := pacing(ctx, r.o.Rate, func(due int64) { f.engine.do(func() { h.next(due) }) })
@@ -293,8 +295,9 @@ func (h *presenceStorm) visitEach(targets []*target) {
 
 // assemble opens all connections before it subscribes the standing members, which
 // tells what a member takes besides its connection: on all servers together, each
-// of which knows all of them.
-func (r *run) assemble(ctx context.Context, f *fleet) error {
+// of which knows all of them. It returns when the members have been told of one another,
+// which takes longer than joining: announcements have not become more for a while.
+func (r *run) assemble(ctx context.Context, f *fleet, announcements *uint64) error {
 	f.phase = connectOnly
 	if err := f.open(ctx, r.o); err != nil {
 		return err
@@ -311,6 +314,9 @@ func (r *run) assemble(ctx context.Context, f *fleet) error {
 	}
 	whole, err := r.sample(f, nil)
 	if err != nil {
+		return err
+	}
+	if err := r.hush(ctx, f, announcements); err != nil {
 		return err
 	}
 	if _, err := r.settle(ctx, f); err != nil {

@@ -44,7 +44,7 @@ func plan(quick bool) []load {
 	storm := func(members, rate int, args ...string) []string {
 		return timed(append([]string{
 			"presence-storm", "--connections", number(members), "--churners", number(min(members, 10*max(rate/10, 10))),
-			"--rate", number(rate), "--timeout", "60s", "--settle", "1s",
+			"--rate", number(rate), "--connecting", "512", "--timeout", "60s", "--settle", "1s",
 		}, args...)...)
 	}
 	return []load{
