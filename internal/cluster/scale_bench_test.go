@@ -356,15 +356,15 @@ func (w *wire) Do(_ context.Context, commands []broker.Command) error {
 		if c.Op != broker.Publish || err != nil {
 			continue
 		}
-		switch {
-		case h.Kind == broker.KindEvent:
+		switch h.Kind {
+		case broker.KindEvent:
 			w.events.Add(1)
 			w.eventBytes.Add(int64(len(c.Message)))
-		case h.Kind == broker.KindBeat:
+		case broker.KindBeat:
 			w.node.Receive(append([]byte(nil), c.Message...))
 			w.node.Rest()
 			w.once.Do(func() { close(w.dressed) })
-		case h.Kind == broker.KindSnapshotRequest:
+		case broker.KindSnapshotRequest:
 			if r, err := broker.ReadSnapshotRequest(body); err == nil {
 				w.questions <- question{c.Subject.Node, r.Request}
 			}
