@@ -31,9 +31,12 @@
 // # Webhooks
 //
 // Every hub emits the notices of the merged truth. Of one channel one node lets them
-// through, its home (view.go, homes.go, filter.go). What webhooks were told to be on is
-// replicated (told.go), so that a new home tells the difference and nothing else. Where
-// nodes that were out of touch have told different things, the home tells the truth once more.
+// through, its home (view.go, homes.go, filter.go), as long as it is certain that no other
+// node believes to be it (trust.go). What webhooks were told is replicated (told.go), so that a new
+// home tells the difference and nothing else, and the other nodes have it before webhooks
+// are told (gate.go). What a node sees and may not tell it remembers until the home has told,
+// and asks for it (debts.go, pay.go). Where nodes that were out of touch have told different
+// things, the home tells the truth once more.
 //
 // # Promises
 //
@@ -52,12 +55,12 @@
 // All are started and waited for by [Node.Run]. The engine's calls Up, Down and
 // Receive. The worker (worker.go) takes what was received out of the inbox, and all
 // that is known of other nodes is its own. The writer takes what is queued, and numbers, ring and
-// answers are its own. The ticker beats, and has the worker judge leases after what has
+// answers are its own. The gate waits for the others before webhooks are told. The ticker beats, and has the worker judge leases after what has
 // come in before. The fencer runs the rounds of hub.Heard.
 //
 // # Locks
 //
-// Order: the hub's, filter.mu, those of webhooks, told.mu, markers.mu, queue.mu. Those of
+// Order: the hub's, filter.mu, those of webhooks, told.mu, gate.mu, markers.mu, queue.mu. Those of
 // inbox, probe and fences are taken with none of them held but the hub's. The worker
 // and the writer hold none when they call the hub, the engine or webhooks, but for
 // filter.mu around Emit.

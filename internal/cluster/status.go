@@ -78,6 +78,9 @@ func (n *Node) Ready() []string {
 		since := (n.clock.now() - l.since).Truncate(time.Second)
 		reasons = append(reasons, fmt.Sprintf("cluster: not connected to %s (since %s)", n.options.Engine.Describe().Engine, since))
 	}
+	if since := n.known.Load().fewSince; since > 0 {
+		reasons = append(reasons, fmt.Sprintf("cluster: most other nodes are not heard of (since %s)", (n.clock.now()-since).Truncate(time.Second)))
+	}
 	if !n.serving.Load() {
 		reasons = append(reasons, "cluster: waiting for the state of other nodes")
 	}
@@ -86,12 +89,16 @@ func (n *Node) Ready() []string {
 
 // known is what the worker has published of the other nodes.
 type known struct {
-	nodes   []NodeStatus
-	settled bool
+	nodes    []NodeStatus
+	settled  bool
+	fewSince time.Duration // when most of the others were lost; 0: they were not
 }
 
 func (w *worker) publishStatus() {
 	k := &known{settled: w.settled}
+	if w.minority(w.clock.now()) {
+		k.fewSince = w.viewSince
+	}
 	for _, p := range w.peers {
 		if p.alive() {
 			k.nodes = append(k.nodes, w.statusOf(p))

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,26 @@ func TestReady(t *testing.T) {
 		x.engine.Cut()
 		pass(2500 * time.Millisecond)
 		wantList(t, "without a link", x.node.Ready(), "cluster: not connected to memory (since 2s)")
+	})
+}
+
+func TestANodeThatHasLostMostOthersOnAMeshIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNest(t, memory.Options{Mesh: true})
+		nodes := n.startAll(3)
+		n.network.Split([]*memory.Engine{nodes[0].engine})
+		pass(10 * time.Second)
+		want(t, "reasons of the one", fmt.Sprint(nodes[0].node.Ready()), "[cluster: most other nodes are not heard of (since 3s)]")
+		want(t, "reasons of the two", len(nodes[1].node.Ready()), 0)
+		n.network.Split()
+		n.settle()
+		want(t, "reasons when all are back", len(nodes[0].node.Ready()), 0)
+		nodes[1].kill()
+		nodes[2].kill()
+		pass(10 * time.Second)
+		want(t, "reasons of the one that is left", len(nodes[0].node.Ready()), 1)
+		pass(maxMinority)
+		want(t, "reasons of the one that has waited", len(nodes[0].node.Ready()), 0)
 	})
 }
 

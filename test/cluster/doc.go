@@ -12,7 +12,8 @@
 //     client knows them from its frames, with those that are there;
 //   - for each publisher and channel what every client heard with what was
 //     accepted: in order, nothing twice, nothing lost between nodes that were well;
-//   - what webhooks told with what happened: edges in turns, none missing.
+//   - what webhooks told with what happened: none missing, edges in turns but for the few
+//     that a node may have told in the moments before it failed.
 //
 // `go test ./test/cluster` is the short form: a lease of 2 s, faults that last a
 // little longer, few clients. `make faults` is the long one, with the default lease,

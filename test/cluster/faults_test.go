@@ -79,14 +79,12 @@ func cutsOff(f engines.Fault) func(*world) {
 		if w.engine.Kind != engines.Embedded || f != engines.Deaf { // else the others hear that it is well
 			w.survivorsAgree(w.others(n))
 		}
-		if w.engine.Kind != engines.Embedded { // which is a cluster of one then
-			w.eventually("the node says that it is alone", func() []string {
-				if ready := w.ops(n.alive(w.t).Ops + "/ready"); !strings.Contains(ready, "cluster") {
-					return []string{ready}
-				}
-				return nil
-			})
-		}
+		w.eventually("the node says that it is alone", func() []string {
+			if ready := w.ops(n.alive(w.t).Ops + "/ready"); !strings.Contains(ready, "cluster") {
+				return []string{ready}
+			}
+			return nil
+		})
 		pause(w.t.Context(), form.lasting-time.Since(begin))
 		w.sever(n, engines.Fault{})
 	}
