@@ -18,7 +18,7 @@ ENGINES := redis redis-cluster nats embedded
 
 # The steps of `make test`, cheap ones first. One that fails does not stop the
 # others; the summary names them all.
-STEPS := build format vet tidy lint links noembedded unit examples bench protocol conformance-redis conformance-redis-cluster conformance-nats e2e
+STEPS := build format vet tidy lint links noembedded unit examples bench protocol conformance-redis conformance-redis-cluster conformance-nats conformance-embedded e2e
 
 # Faults strike clusters while nothing else runs, as leases are short: `make faults`.
 UNIT   = $(shell go list ./... | grep -v '/test/cluster$$')

@@ -53,7 +53,7 @@ func (f *filter) edge(n hub.Notice, e hub.Edge, rises bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case !f.presides(e) && !(rises && f.told.falling(e)):
+	case !f.presides(e) && (!rises || !f.told.falling(e)):
 		f.told.owe(e, rises, f.patience, f.delay)
 	case f.told.decide(e, rises):
 		f.webhooks.Emit(n)
