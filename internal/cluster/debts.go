@@ -50,6 +50,9 @@ func (d *debts) heard(e hub.Edge, turn uint64) {
 	}
 }
 
+// maxTurn is more than any edge turns, and than any Lamport clock reaches.
+const maxTurn = 1 << 60
+
 // maxTurnsOwed is how many turns of an edge a node may believe to be owed: what goes on and
 // off more often while nobody tells of it is told once.
 const maxTurnsOwed = 3
@@ -94,6 +97,9 @@ func (t *told) owe(e hub.Edge, rises bool, patience, delay time.Duration) {
 func (t *told) claim(o broker.OwedEdge) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if o.Turn >= maxTurn {
+		return false
+	}
 	if r := t.edges[o.Edge]; r != nil && (o.Turn <= r.turn || o.Turn > r.turn+maxTurnsOwed) {
 		t.changed(o.Edge) // it has not heard of it
 		return false

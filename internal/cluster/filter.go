@@ -86,8 +86,8 @@ func (n *Node) OnTold(e hub.Edge, on bool) bool {
 		n.told.owe(e, on, n.filter.patience, 0)
 		return false
 	}
-	turn, count := n.told.seal(e, on)
-	t := telling{notice: n.filter.notice(e, on), edge: e, turn: turn, count: count}
+	step, count := n.told.seal(e, on)
+	t := telling{notice: n.filter.notice(e, on), edge: e, step: step, count: count}
 	return !n.gate.add(t) && n.told.close(t)
 }
 

@@ -18,7 +18,7 @@ type gate struct {
 
 	mu      sync.Mutex
 	waiting []telling
-	flying  []telling // on which runGate waits for the other nodes
+	flying  []telling // on which runGate waits for the other nodes, until it has told them
 	unsure  []telling // of which other nodes may not know; they come before flying
 	closed  bool
 }
@@ -27,17 +27,22 @@ type gate struct {
 type telling struct {
 	notice hub.Notice
 	edge   hub.Edge
-	turn   uint64 // of the edge; 0: the notice is of none
+	step   uint64 // which of the turns it is that have waited since none did; 0: the notice is of no edge
 	count  uint64 // of the register's stamp
 }
 
 // open is an edge of which tellings wait.
 type open struct {
 	tellings int
-	before   uint64 // the turn before them; 0: none was known
-	first    uint64 // the first one of them
-	told     uint64 // how many of the turns since before another node has told meanwhile
+	before   uint64 // the turn before the first one of them; 0: none was known
+	first    uint64 // the count of the first one's stamp
+	steps    uint64 // how many turns this node has written since
+	told     uint64 // how many of them another node has told meanwhile
 	unsure   bool   // the other nodes may not know of it
+
+	// The register of the node that tells what comes before the rest, which is told here; the
+	// zero stamp if there is none, or if it has told.
+	behind hub.Stamp
 }
 
 func newGate() *gate { return &gate{wake: make(chan struct{}, 1)} }
@@ -60,7 +65,7 @@ func (g *gate) add(t telling) bool {
 // follow lets a notice that is none of an edge wait behind others, if there are any.
 func (g *gate) follow(n hub.Notice) bool {
 	g.mu.Lock()
-	empty := len(g.waiting) == 0
+	empty := len(g.waiting)+len(g.flying) == 0
 	g.mu.Unlock()
 	return !empty && g.add(telling{notice: n})
 }
@@ -73,29 +78,41 @@ func (g *gate) depart() bool {
 	return len(g.flying) > 0
 }
 
-// land returns what has flown and is to be told, and what becomes unsure: what others may
-// not know, and all that is behind such.
+// land returns what has flown and is to be told, before landed is called, and what becomes
+// unsure: what others may not know, and all that is behind such.
 func (g *gate) land(known func(telling) bool) (sure, unsure []telling) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.flying {
-		if t.turn == 0 || len(g.unsure) == 0 && known(t) {
+		if t.step == 0 || len(g.unsure) == 0 && known(t) {
 			sure = append(sure, t)
 		} else {
 			g.unsure, unsure = append(g.unsure, t), append(unsure, t)
 		}
 	}
-	g.flying = nil
+	g.flying = sure
 	return sure, unsure
 }
 
-// takeUnsure returns what others may not know.
-func (g *gate) takeUnsure() []telling {
+// landed notes that what has flown was told.
+func (g *gate) landed() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	unsure := g.unsure
-	g.unsure = nil
-	return unsure
+	g.flying = nil
+}
+
+// retry makes what others may not know wait again, before the rest.
+func (g *gate) retry() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.unsure) == 0 || len(g.flying) > 0 {
+		return
+	}
+	g.waiting, g.unsure = append(g.unsure, g.waiting...), nil
+	select {
+	case g.wake <- struct{}{}:
+	default:
+	}
 }
 
 // close returns all that is left, and lets nothing wait any more.
@@ -189,56 +206,69 @@ func (n *Node) inForce(ctx context.Context) bool {
 func (w *worker) letOut(known bool) {
 	w.renew()
 	mesh := w.options.Engine.Mesh()
-	sure, unsure := w.gate.land(func(t telling) bool { return known && (!mesh || w.filter.presides(t.edge)) })
+	known = known && w.settled && w.agreed()
+	behind := w.told.behind()
+	sure, unsure := w.gate.land(func(t telling) bool {
+		_, waits := behind[t.edge]
+		return known && !waits && (!mesh || w.filter.presides(t.edge))
+	})
 	w.told.doubt(unsure)
 	w.tell(sure)
+	w.gate.landed()
 }
 
-// letOutUnsure tells webhooks what other nodes have not told meanwhile.
-func (w *worker) letOutUnsure() {
+// retry lets what other nodes may not know take off again, once all agree: what another one
+// has told meanwhile is known then.
+func (w *worker) retry() {
 	if w.settled && w.agreed() && w.clock.now() < time.Duration(w.filter.until.Load()) {
-		w.tell(w.gate.takeUnsure())
+		w.gate.retry()
 	}
 }
 
 // tell tells webhooks unless another node has.
 func (n *Node) tell(tellings []telling) {
 	for _, t := range tellings {
-		if t.turn == 0 || n.told.close(t) {
+		if t.step == 0 || n.told.close(t) {
 			n.options.Webhooks.Tell(t.notice)
 		}
 	}
 }
 
 // seal writes that webhooks are about to be told of an edge by this node.
-func (t *told) seal(e hub.Edge, on bool) (turn, count uint64) {
+func (t *told) seal(e hub.Edge, on bool) (step, count uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var before uint64
 	if r := t.edges[e]; r != nil {
 		before = r.turn
 	}
-	turn = t.writeLocked(e, on)
+	t.writeLocked(e, on)
 	o := t.open[e]
 	if o == nil {
-		o = &open{before: before, first: turn}
+		o = &open{before: before, first: t.count}
 		t.open[e] = o
 	}
 	o.tellings++
+	o.steps++
 	t.unclear[t.count] = struct{}{}
-	return turn, t.count
+	return o.steps, t.count
 }
 
 // yieldLocked reports whether another node has told of an edge what this one was about to
-// tell. It is one that has taken this one for dead: others wait. Where both have counted its turns from none, the
-// numbers say on or off and nothing else.
+// tell, or will. It is one that has taken this one for dead: others wait. Of two that do not
+// know whether the other one waits, the one whose register loses yields, so never both.
 func (t *told) yieldLocked(r *broker.Told, old *register) bool {
 	o := t.open[r.Edge]
-	if o == nil || r.By == t.id || r.After == old.stamp || r.Turn <= o.before || r.Open > 0 && !o.unsure {
+	switch {
+	case o == nil, r.By == t.id, r.Turn <= o.before, old.after == r.Stamp:
+		return false
+	case broker.NodeID(r.After.Node) == t.id && r.After.Count >= o.first:
+		return false // which counts on this node to tell
+	case r.Open > 0 && (!o.unsure || !old.losesTo(r)):
 		return false
 	}
 	told := r.Turn - o.before
-	if o.before == 0 {
+	if o.before == 0 { // both have counted its turns from none: the numbers say on or off and nothing else
 		told = 2 - r.Turn%2
 	}
 	o.told = max(o.told, told)
@@ -257,7 +287,30 @@ func (t *told) close(x telling) (ours bool) {
 	if o.tellings--; o.tellings == 0 {
 		delete(t.open, x.edge)
 	}
-	return o.told < x.turn-o.first+1
+	return o.told < x.step
+}
+
+// behind returns the edges of which another node is about to tell something that comes
+// before what waits here. If it has gone, everything is told here.
+func (t *told) behind() map[hub.Edge]struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	behind := make(map[hub.Edge]struct{})
+	for e, o := range t.open {
+		if o.behind == (hub.Stamp{}) {
+			continue
+		}
+		closed, lives := t.closedBy[broker.NodeID(o.behind.Node)]
+		switch {
+		case lives && closed < o.behind.Count:
+			behind[e] = struct{}{}
+			continue
+		case !lives:
+			o.told = 0
+		}
+		o.behind = hub.Stamp{}
+	}
+	return behind
 }
 
 // closed returns up to which count of its stamps this node has told webhooks.
@@ -274,8 +327,8 @@ func (t *told) closed() uint64 {
 // openTurnsLocked returns how many turns of an edge are about to be told: by this node,
 // or by the one that has written the register.
 func (t *told) openTurnsLocked(e hub.Edge, r *register) uint64 {
-	if o := t.open[e]; o != nil && r.by == t.id && r.turn >= o.first {
-		return r.turn - o.first + 1
+	if o := t.open[e]; o != nil && r.by == t.id {
+		return uint64(o.tellings)
 	}
 	if t.busyLocked(r) {
 		return r.open

@@ -17,7 +17,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
-	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/broker/memory"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 	"github.com/pipesocket/pipesocketd/internal/protocol"
@@ -599,5 +598,3 @@ func wantList(t *testing.T, what string, got []string, want ...string) {
 		t.Errorf("%s: got %q, want %q", what, got, want)
 	}
 }
-
-var _ = broker.NodeID(0)

@@ -155,7 +155,7 @@ func (w *worker) informed() bool {
 func (w *worker) settle() {
 	w.settled, w.majority = true, w.view
 	w.renew()
-	w.letOutUnsure()
+	w.retry()
 	w.beginOnce()
 	var before *homes
 	now := w.filter.replace(func(h *homes) *homes { before = h; return h.settled() })

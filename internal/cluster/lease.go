@@ -30,7 +30,7 @@ func (w *worker) tick(pause time.Duration) {
 	w.told.forget(now)
 	w.trySettle()
 	w.renew()
-	w.letOutUnsure()
+	w.retry()
 	w.payDebts(false)
 	w.publishStatus()
 }

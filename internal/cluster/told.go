@@ -120,8 +120,7 @@ func (t *told) putLocked(e hub.Edge, r *register) {
 // 0: they were not. If webhooks may have been told on both sides, the edge is in doubt,
 // which all nodes are told. It reports whether that was news.
 func (t *told) merge(r *broker.Told, from broker.NodeID, away time.Duration) (news bool) {
-	const enough = 1 << 62
-	if r.Stamp.Count >= enough || r.Turn >= enough {
+	if r.Stamp.Count >= maxTurn || r.Turn >= 2*maxTurn {
 		return false // no clock reaches that; the own one would never again
 	}
 	t.mu.Lock()
@@ -154,6 +153,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 	switch {
 	case other && t.yieldLocked(r, old):
 		t.takeLocked(r, old)
+		t.keepLocked(r)
 		return true
 	case apart && r.Open > 0 && r.After != old.stamp:
 		t.changed(r.Edge) // which the other one will yield to
@@ -175,11 +175,27 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 		t.changed(r.Edge)
 		return true
 	}
-	if old.turn > r.Turn || old.turn == r.Turn && !old.stamp.Before(r.Stamp) {
+	if !old.losesTo(r) {
 		return false
 	}
 	t.takeLocked(r, old)
 	return true
+}
+
+// keepLocked writes what this node still has to tell of an edge when another one has told the
+// rest, or is about to.
+func (t *told) keepLocked(r *broker.Told) {
+	o := t.open[r.Edge]
+	ours := o.steps - min(o.told, o.steps)
+	if ours == 0 {
+		return
+	}
+	if r.Open > 0 {
+		o.behind = r.Stamp
+	}
+	t.count++
+	t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, by: t.id, turn: r.Turn + ours})
+	t.changed(r.Edge)
 }
 
 func (t *told) takeLocked(r *broker.Told, old *register) {
@@ -187,6 +203,11 @@ func (t *told) takeLocked(r *broker.Told, old *register) {
 		stamp: r.Stamp, after: r.After, by: r.By, turn: r.Turn, open: r.Open, falls: old.falls && r.On(), doubtful: r.Doubt,
 	})
 	t.debts.heard(r.Edge, r.Turn)
+}
+
+// losesTo reports whether a register of another node replaces this one.
+func (r *register) losesTo(other *broker.Told) bool {
+	return r.turn < other.Turn || r.turn == other.Turn && r.stamp.Before(other.Stamp)
 }
 
 // contradicts reports whether a register of another node was written in ignorance of this

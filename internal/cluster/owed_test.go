@@ -1,0 +1,160 @@
+package cluster
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/broker/memory"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// visit joins and leaves channels of their own, and stays until the delay is over.
+func visit(nodes []*testNode, from, to int) {
+	for i := from; i < to; i++ {
+		nodes[i%len(nodes)].join(fmt.Sprint("visit", i))
+	}
+	pass(100 * time.Millisecond)
+	for i := from; i < to; i++ {
+		nodes[i%len(nodes)].leave(fmt.Sprint("visit", i))
+	}
+	pass(400 * time.Millisecond)
+}
+
+// wantVisits says that each visit was told to have begun once, and to have ended once.
+func (n *nest) wantVisits(from, to int) {
+	n.t.Helper()
+	told := n.tellings()
+	for i := from; i < to; i++ {
+		for _, way := range []string{"on", "off"} {
+			text := fmt.Sprintf("visit%d %s", i, way)
+			want(n.t, text, told[text], 1)
+		}
+	}
+	n.wantAlternating()
+}
+
+func TestWhatComesAndGoesWhileNobodyCanTellIsToldLater(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		mesh   bool
+		strike func(n *nest, nodes []*testNode) (heal func())
+		at     []int // where visitors are
+	}{
+		{"the home is dead", false, func(_ *nest, nodes []*testNode) func() {
+			nodes[2].kill()
+			return func() {}
+		}, []int{0, 1}},
+		{"the home is dead, on a mesh", true, func(_ *nest, nodes []*testNode) func() {
+			nodes[2].kill()
+			return func() {}
+		}, []int{0, 1}},
+		{"the engine is away", false, func(n *nest, _ []*testNode) func() { n.network.Stop(); return n.network.Start }, []int{0, 1, 2}},
+		{"a node is cut off", false, func(_ *nest, nodes []*testNode) func() {
+			nodes[0].engine.Cut()
+			return nodes[0].engine.Heal
+		}, []int{0, 1, 2}},
+		{"a node hears nothing", false, func(_ *nest, nodes []*testNode) func() {
+			nodes[0].engine.Deafen()
+			return nodes[0].engine.Heal
+		}, []int{0, 1, 2}},
+		{"a node is not heard", false, func(_ *nest, nodes []*testNode) func() {
+			nodes[0].engine.Hang()
+			return nodes[0].engine.Heal
+		}, []int{0, 1, 2}},
+		{"a node of a mesh is cut off", true, func(n *nest, nodes []*testNode) func() {
+			n.network.Split([]*memory.Engine{nodes[0].engine})
+			return func() { n.network.Split() }
+		}, []int{0, 1, 2}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNest(t, memory.Options{Mesh: c.mesh, Delay: time.Millisecond})
+				n.delay = 300 * time.Millisecond
+				nodes := n.startAll(3)
+				pass(time.Second)
+				n.tellings()
+				heal := c.strike(n, nodes)
+				var at []*testNode
+				for _, i := range c.at {
+					at = append(at, nodes[i])
+				}
+				const lots, each = 20, 9
+				for lot := range lots { // for 10 s: before the lease ends, and after it
+					visit(at, lot*each, (lot+1)*each)
+				}
+				heal()
+				n.settle()
+				pass(10 * time.Second)
+				n.wantVisits(0, lots*each)
+				n.wantTruth(nodes[0])
+			})
+		})
+	}
+}
+
+func TestWhatIsOwedIsBounded(t *testing.T) {
+	dropped := 0
+	told := newTold(1, newClock())
+	told.changed, told.dropped = func(hub.Edge) {}, func(edges int) { dropped += edges }
+	for i := range maxDebts + 5 {
+		told.owe(hub.Edge{App: "1", Channel: "c", UserID: fmt.Sprint(i), Member: true}, true, 0, 0)
+	}
+	want(t, "dropped", dropped, 5)
+	want(t, "owed", len(told.owing(false)), maxDebts)
+	want(t, "all are to be compared", told.takeMissed(), true)
+	want(t, "once", told.takeMissed(), false)
+}
+
+func TestFlappingIsOwedOnceAndFallsWithinTheDelayNotAtAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := newTold(1, newClock())
+		told.changed = func(hub.Edge) {}
+		e := hub.Edge{App: "1", Channel: "c"}
+		owed := func() string { return fmt.Sprint(told.debts.turn(e)) }
+		told.owe(e, true, time.Second, time.Second)
+		want(t, "a rise", owed(), "1")
+		told.owe(e, false, time.Second, time.Second)
+		want(t, "and a fall", owed(), "2")
+		told.owe(e, true, time.Second, time.Second)
+		want(t, "that is taken back", owed(), "1")
+		told.owe(e, false, time.Second, time.Second)
+		pass(2 * time.Second)
+		told.owe(e, true, time.Second, time.Second)
+		want(t, "and one that is not", owed(), "3")
+		for range 10 {
+			told.owe(e, false, time.Second, time.Second)
+			pass(2 * time.Second)
+			told.owe(e, true, time.Second, time.Second)
+		}
+		want(t, "more of the same", owed(), "3")
+	})
+}
+
+func TestANodeThatOwesImpossibleThingsHarmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNest(t, memory.Options{Delay: time.Millisecond})
+		nodes := n.startAll(2)
+		nodes[0].join("a")
+		pass(time.Second)
+		n.tellings()
+		for _, x := range nodes {
+			m := broker.Owed{Edges: []broker.OwedEdge{
+				{Edge: hub.Edge{App: "1", Channel: "a"}, Turn: 2},
+				{Edge: hub.Edge{App: "1", Channel: "a"}, Turn: 1 << 40},
+				{Edge: hub.Edge{App: "1", Channel: "b"}, Turn: 1 << 62},
+				{Edge: hub.Edge{App: "1", Channel: "c"}, Turn: 1<<64 - 1},
+			}}
+			x.node.Receive(m.Append(nil, 99))
+		}
+		pass(10 * time.Second)
+		wantList(t, "told", n.log.take())
+		nodes[0].leave("a")
+		nodes[1].join("b")
+		pass(time.Second)
+		want(t, "edges that come after it", len(n.log.take()), 2)
+		n.wantAlternating()
+	})
+}
