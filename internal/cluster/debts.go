@@ -21,6 +21,10 @@ type debt struct {
 	due   time.Duration // from then on the home is asked
 	fell  time.Duration // when the edge went off, if the last turn is a fall
 	asked int
+
+	// A node has gone that was about to tell this, or had: nobody knows which. So it is told,
+	// even if it is over.
+	reopened bool
 }
 
 const (
@@ -93,6 +97,17 @@ func (t *told) owe(e hub.Edge, rises bool, patience, delay time.Duration) {
 	}
 }
 
+// owes reports whether turns of an edge are owed.
+func (t *told) owes(e hub.Edge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var turn uint64
+	if r := t.edges[e]; r != nil {
+		turn = r.turn
+	}
+	return t.debts.turn(e) > turn
+}
+
 // claim notes that another node knows of turns that are owed. It reports whether they are.
 func (t *told) claim(o broker.OwedEdge) bool {
 	t.mu.Lock()
@@ -149,6 +164,14 @@ func (t *told) paid(e hub.Edge) {
 	if r := t.edges[e]; r != nil && r.turn >= t.debts.turn(e) {
 		delete(t.debts.of, e)
 	}
+}
+
+// reopened reports whether a node has gone that may have told what is owed.
+func (t *told) reopened(e hub.Edge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	owed := t.debts.of[e]
+	return owed != nil && owed.reopened
 }
 
 // waive forgets a debt of which nobody wants to hear any more.

@@ -57,7 +57,7 @@ func (f *filter) edge(n hub.Notice, e hub.Edge, rises bool) {
 		f.told.owe(e, rises, f.patience, f.delay)
 	case f.told.decide(e, rises):
 		f.webhooks.Emit(n)
-	case f.told.busy(e):
+	case f.told.busy(e), f.told.owes(e):
 		f.told.owe(e, rises, f.patience, f.delay)
 	}
 }

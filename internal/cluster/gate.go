@@ -200,17 +200,15 @@ func (n *Node) inForce(ctx context.Context) bool {
 	return false
 }
 
-// letOut tells webhooks what the other nodes know to be told. What they may not know waits
-// until all agree again. On a mesh, nodes that do not answer are not waited for, so
-// most of them have to.
+// letOut tells webhooks what the other nodes know to be told, be this node still its home
+// or not: they wait for it. What they may not know waits until all agree again.
 func (w *worker) letOut(known bool) {
 	w.renew()
-	mesh := w.options.Engine.Mesh()
-	known = known && w.settled && w.agreed()
+	known = known && w.united()
 	behind := w.told.behind()
 	sure, unsure := w.gate.land(func(t telling) bool {
 		_, waits := behind[t.edge]
-		return known && !waits && (!mesh || w.filter.presides(t.edge))
+		return known && !waits
 	})
 	w.told.doubt(unsure)
 	w.tell(sure)
@@ -220,9 +218,15 @@ func (w *worker) letOut(known bool) {
 // retry lets what other nodes may not know take off again, once all agree: what another one
 // has told meanwhile is known then.
 func (w *worker) retry() {
-	if w.settled && w.agreed() && w.clock.now() < time.Duration(w.filter.until.Load()) {
+	if w.united() {
 		w.gate.retry()
 	}
+}
+
+// united reports whether all nodes agree on who is there, and none of them, nor most of them on
+// a mesh, can have done without this one yet.
+func (w *worker) united() bool {
+	return w.settled && w.agreed() && w.clock.now() < time.Duration(w.filter.until.Load())
 }
 
 // tell tells webhooks unless another node has.
@@ -392,7 +396,7 @@ func (t *told) reopenLocked(gone broker.NodeID, closed uint64) {
 			owed = &debt{due: t.clock.now()}
 			t.debts.of[e] = owed
 		}
-		owed.turn = max(owed.turn, r.turn)
+		owed.turn, owed.reopened = max(owed.turn, r.turn), true
 		t.putLocked(e, &register{stamp: r.stamp, after: r.after, by: r.by, turn: r.turn - r.open})
 	}
 }

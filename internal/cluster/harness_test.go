@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -291,6 +292,9 @@ type fakeWebhooks struct {
 	restored int
 	forgot   int
 	earlier  []hub.Edge // told by an earlier process
+
+	dead  atomic.Bool // the process was killed, so nothing is told any more
+	fatal atomic.Bool // the process is killed as soon as it has told the next thing
 }
 
 // webhookLog is what the receiver of webhooks gets from all nodes.
@@ -379,13 +383,24 @@ func (w *fakeWebhooks) holdLocked(e hub.Edge) {
 
 func (w *fakeWebhooks) tellLocked(e hub.Edge, on bool) {
 	if w.node.OnTold(e, on) {
-		w.log.told(w.node.options.Name, e, on)
+		w.deliver(e, on)
 	}
 }
 
 func (w *fakeWebhooks) Tell(n hub.Notice) {
 	e, on, _ := edgeOf(n)
+	w.deliver(e, on)
+}
+
+func (w *fakeWebhooks) deliver(e hub.Edge, on bool) {
+	if w.dead.Load() {
+		return
+	}
 	w.log.told(w.node.options.Name, e, on)
+	if w.fatal.Load() {
+		w.dead.Store(true)
+		w.node.options.Engine.(*memory.Engine).Cut()
+	}
 }
 
 func (w *fakeWebhooks) Withdraw(moved func(hub.Edge) bool) {
@@ -521,6 +536,7 @@ func (x *testNode) stop() {
 
 // kill ends a node without a word to anybody.
 func (x *testNode) kill() {
+	x.webhooks.dead.Store(true)
 	x.engine.Cut()
 	synctest.Wait()
 	x.stop()

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/broker/memory"
 	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 // visit joins and leaves channels of their own, and stays until the delay is over.
@@ -93,6 +95,90 @@ func TestWhatComesAndGoesWhileNobodyCanTellIsToldLater(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAVisitThatEndsAsANodeBecomesHomeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNest(t, memory.Options{Delay: time.Millisecond})
+		n.delay = 300 * time.Millisecond
+		x := n.startAll(1)[0]
+		pass(time.Second)
+		n.tellings()
+		x.node.filter.until.Store(0)
+		x.join("visit0")
+		x.node.filter.until.Store(math.MaxInt64)
+		x.leave("visit0")
+		pass(10 * time.Second)
+		n.wantVisits(0, 1)
+	})
+}
+
+// Whether a node that dies has told what it was about to tell nobody knows: it is told again.
+func TestAHomeThatDiesAsItTellsLeavesNothingUntold(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		after time.Duration // the home dies; not above 0: when it has told the first thing
+		lost  bool          // nobody can know that there was anything
+	}{
+		{"at once", time.Nanosecond, true},
+		{"before anything is told", time.Millisecond + 500*time.Microsecond, false},
+		{"when the first edge is told", 0, false},
+		{"when all are told", 100 * time.Millisecond, false},
+		{"when the first visit is told, and all are over", -1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNest(t, memory.Options{Delay: time.Millisecond})
+				n.delay = 300 * time.Millisecond
+				nodes := n.startAll(3)
+				pass(time.Second)
+				n.tellings()
+				visits := nodes[0].homeOf(3)
+				at := nodes[0]
+				if c.after < 0 {
+					at = nodes[1]
+				}
+				for _, visit := range visits {
+					at.join(visit)
+				}
+				if c.after < 0 {
+					pass(500 * time.Microsecond) // so that it is over where it is not known yet to be told
+					for _, visit := range visits {
+						at.leave(visit)
+					}
+				}
+				if c.after <= 0 {
+					nodes[0].webhooks.fatal.Store(true)
+					pass(50 * time.Millisecond)
+				}
+				pass(c.after)
+				nodes[0].kill()
+				pass(20 * time.Second)
+				n.wantTruth(nodes[1])
+				told := n.tellings()
+				for _, visit := range visits {
+					rises, falls := told[visit+" on"], told[visit+" off"]
+					if c.lost && rises+falls == 0 {
+						continue
+					}
+					if rises < 1 || rises > 2 || falls != 1 {
+						t.Errorf("%s was told %d times to be on, %d times to be off", visit, rises, falls)
+					}
+				}
+			})
+		})
+	}
+}
+
+// homeOf returns channels that this node is the home of.
+func (x *testNode) homeOf(channels int) (names []string) {
+	for i := 0; len(names) < channels; i++ {
+		name := fmt.Sprint("visit", i)
+		if x.node.filter.homes.Load().of(hub.Edge{App: "1", Channel: protocol.ChannelName(name)}) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func TestWhatIsOwedIsBounded(t *testing.T) {

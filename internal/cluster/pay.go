@@ -75,7 +75,7 @@ func (w *worker) onOwed(body broker.Body) error {
 func (w *worker) pay(o broker.OwedEdge) {
 	turn, _ := w.told.turn(o.Edge)
 	untrue := o.Turn == turn+1 && (o.Turn%2 == 1) != w.hub.On(o.Edge) // one of two nodes is behind
-	if untrue || !w.filter.wants(o.Edge) {
+	if untrue && !w.told.reopened(o.Edge) || !w.filter.wants(o.Edge) {
 		w.told.waive(o.Edge)
 		return
 	}
