@@ -110,6 +110,6 @@ func (n *Node) runTicks(done <-chan struct{}) {
 		pause := now - last - n.period()
 		last = now
 		n.queue.wishBeat(plainBeat)
-		n.inbox.do(func(w *worker) { w.tick(pause) })
+		n.inbox.do(func(w *worker) { w.tick(now, pause) })
 	}
 }

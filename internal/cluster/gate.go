@@ -35,14 +35,8 @@ type telling struct {
 type open struct {
 	tellings int
 	before   uint64 // the turn before the first one of them; 0: none was known
-	first    uint64 // the count of the first one's stamp
 	steps    uint64 // how many turns this node has written since
 	told     uint64 // how many of them another node has told meanwhile
-	unsure   bool   // the other nodes may not know of it
-
-	// The register of the node that tells what comes before the rest, which is told here; the
-	// zero stamp if there is none, or if it has told.
-	behind hub.Stamp
 }
 
 func newGate() *gate { return &gate{wake: make(chan struct{}, 1)} }
@@ -78,20 +72,20 @@ func (g *gate) depart() bool {
 	return len(g.flying) > 0
 }
 
-// land returns what has flown and is to be told, before landed is called, and what becomes
-// unsure: what others may not know, and all that is behind such.
-func (g *gate) land(known func(telling) bool) (sure, unsure []telling) {
+// land returns what has flown and is to be told, before landed is called. What is not known
+// becomes unsure, and all edges behind it.
+func (g *gate) land(known func(telling) bool) (sure []telling) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.flying {
 		if t.step == 0 || len(g.unsure) == 0 && known(t) {
 			sure = append(sure, t)
 		} else {
-			g.unsure, unsure = append(g.unsure, t), append(unsure, t)
+			g.unsure = append(g.unsure, t)
 		}
 	}
 	g.flying = sure
-	return sure, unsure
+	return sure
 }
 
 // landed notes that what has flown was told.
@@ -205,13 +199,11 @@ func (n *Node) inForce(ctx context.Context) bool {
 func (w *worker) letOut(known bool) {
 	w.renew()
 	known = known && w.united()
-	behind := w.told.behind()
-	sure, unsure := w.gate.land(func(t telling) bool {
-		_, waits := behind[t.edge]
+	rivals := w.told.yieldToRivals()
+	w.tell(w.gate.land(func(t telling) bool {
+		_, waits := rivals[t.edge]
 		return known && !waits
-	})
-	w.told.doubt(unsure)
-	w.tell(sure)
+	}))
 	w.gate.landed()
 }
 
@@ -249,7 +241,7 @@ func (t *told) seal(e hub.Edge, on bool) (step, count uint64) {
 	t.writeLocked(e, on)
 	o := t.open[e]
 	if o == nil {
-		o = &open{before: before, first: t.count}
+		o = &open{before: before}
 		t.open[e] = o
 	}
 	o.tellings++
@@ -259,24 +251,74 @@ func (t *told) seal(e hub.Edge, on bool) (step, count uint64) {
 }
 
 // yieldLocked reports whether another node has told of an edge what this one was about to
-// tell, or will. It is one that has taken this one for dead: others wait. Of two that do not
-// know whether the other one waits, the one whose register loses yields, so never both.
+// tell. It is one that has taken this one for dead: others wait.
 func (t *told) yieldLocked(r *broker.Told, old *register) bool {
 	o := t.open[r.Edge]
-	switch {
-	case o == nil, r.By == t.id, r.Turn <= o.before, old.after == r.Stamp:
-		return false
-	case broker.NodeID(r.After.Node) == t.id && r.After.Count >= o.first:
-		return false // which counts on this node to tell
-	case r.Open > 0 && (!o.unsure || !old.losesTo(r)):
+	if o == nil || r.Open > 0 || r.By == 0 || r.By == t.id || r.Turn <= o.before || old.after == r.Stamp {
 		return false
 	}
-	told := r.Turn - o.before
-	if o.before == 0 { // both have counted its turns from none: the numbers say on or off and nothing else
-		told = 2 - r.Turn%2
+	o.yield(r.Turn)
+	return true
+}
+
+// yield leaves turns to another node. If it has not known of any before them, its numbers say on
+// or off and nothing else.
+func (o *open) yield(turn uint64) {
+	told := turn - min(o.before, turn)
+	if o.before == 0 {
+		told = 2 - turn%2
 	}
 	o.told = max(o.told, told)
-	return true
+}
+
+// yieldToRivals finds out which other nodes tell of edges what waits here: of two that were
+// about to, the one whose register has lost yields. It returns the edges of which the other
+// one has not told yet, or has not told all.
+func (t *told) yieldToRivals() map[hub.Edge]struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rivals := make(map[hub.Edge]struct{})
+	for e, o := range t.open {
+		r := t.edges[e]
+		if r == nil || r.by == 0 || r.by == t.id {
+			continue
+		}
+		if t.busyLocked(r) {
+			rivals[e] = struct{}{}
+			continue
+		}
+		o.yield(r.turn)
+		if ours := o.left(); ours > 0 {
+			t.succeedLocked(e, r.stamp, t.id, r.turn+ours)
+			rivals[e] = struct{}{}
+		}
+	}
+	return rivals
+}
+
+// left returns how many turns are to be told here.
+func (o *open) left() uint64 { return o.steps - min(o.told, o.steps) }
+
+// keepLocked writes what this node still has to tell of an edge when it has yielded. Where
+// its register was to win, the next one has to.
+func (t *told) keepLocked(r *broker.Told, old *register) {
+	ours := t.open[r.Edge].left()
+	by, turn := t.id, r.Turn+ours
+	if ours == 0 {
+		by = r.By
+	}
+	if turn < old.turn {
+		turn = old.turn + (old.turn-turn)%2
+	}
+	if ours > 0 || turn > r.Turn {
+		t.succeedLocked(r.Edge, r.Stamp, by, turn)
+	}
+}
+
+func (t *told) succeedLocked(e hub.Edge, after hub.Stamp, by broker.NodeID, turn uint64) {
+	t.count++
+	t.putLocked(e, &register{stamp: t.stampLocked(), after: after, by: by, turn: turn})
+	t.changed(e)
 }
 
 // close ends a telling. It reports whether no other node has told that.
@@ -292,29 +334,6 @@ func (t *told) close(x telling) (ours bool) {
 		delete(t.open, x.edge)
 	}
 	return o.told < x.step
-}
-
-// behind returns the edges of which another node is about to tell something that comes
-// before what waits here. If it has gone, everything is told here.
-func (t *told) behind() map[hub.Edge]struct{} {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	behind := make(map[hub.Edge]struct{})
-	for e, o := range t.open {
-		if o.behind == (hub.Stamp{}) {
-			continue
-		}
-		closed, lives := t.closedBy[broker.NodeID(o.behind.Node)]
-		switch {
-		case lives && closed < o.behind.Count:
-			behind[e] = struct{}{}
-			continue
-		case !lives:
-			o.told = 0
-		}
-		o.behind = hub.Stamp{}
-	}
-	return behind
 }
 
 // closed returns up to which count of its stamps this node has told webhooks.
@@ -338,17 +357,6 @@ func (t *told) openTurnsLocked(e hub.Edge, r *register) uint64 {
 		return r.open
 	}
 	return 0
-}
-
-// doubt notes that the other nodes may not know that edges are about to be told.
-func (t *told) doubt(unsure []telling) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, x := range unsure {
-		if o := t.open[x.edge]; o != nil {
-			o.unsure = true
-		}
-	}
 }
 
 // busyLocked reports whether another node that lives is about to tell what a register says, or
@@ -397,6 +405,6 @@ func (t *told) reopenLocked(gone broker.NodeID, closed uint64) {
 			t.debts.of[e] = owed
 		}
 		owed.turn, owed.reopened = max(owed.turn, r.turn), true
-		t.putLocked(e, &register{stamp: r.stamp, after: r.after, by: r.by, turn: r.turn - r.open})
+		t.putLocked(e, &register{turn: r.turn - r.open}) // by nobody, so that all yield to who tells it
 	}
 }

@@ -6,10 +6,11 @@ import (
 )
 
 // tick judges who is alive. It comes once a period, after the messages that have
-// arrived before it. A pause is how much later than due: if that is more than a period,
-// the process was stopped, and has not heard the others for that reason.
-func (w *worker) tick(pause time.Duration) {
+// arrived before it. A pause is how much later than due it was at the time at: if that is more
+// than a period, the process was stopped, and has not heard the others for that reason.
+func (w *worker) tick(at, pause time.Duration) {
 	now := w.clock.now()
+	w.ticked = at
 	if pause > w.period() {
 		w.paused(now, pause)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pipesocket/pipesocketd/internal/broker/memory"
 	"github.com/pipesocket/pipesocketd/internal/hub"
+	"github.com/pipesocket/pipesocketd/internal/protocol"
 )
 
 func TestANodeThatDiesIsForgottenAfterItsLease(t *testing.T) {
@@ -128,13 +129,39 @@ func TestANodeThatWasStoppedJudgesNobodyForIt(t *testing.T) {
 				p.heard -= 20 * time.Second
 			}
 			w.linkSince -= 20 * time.Second
-			w.tick(20 * time.Second)
+			w.tick(w.clock.now(), 20*time.Second)
 		})
 		<-heard
 		want(t, "what it sees", nodes[0].sees(), "a/=1")
 		want(t, "settled", nodes[0].node.Status().Settled, false)
 		n.settle()
 	})
+}
+
+// The messages that have waited while a process was stopped come before it knows of that.
+func TestWhatComesFirstAfterAPauseProvesNothing(t *testing.T) {
+	for _, mesh := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNest(t, memory.Options{Mesh: mesh})
+			node := n.startAll(3)[0].node
+			e := hub.Edge{App: "1", Channel: protocol.ChannelName(n.nodes[0].homeOf(1)[0])}
+			pass(time.Second)
+			want(t, "it is the home", node.filter.presides(e), true)
+			heard := make(chan struct{})
+			node.inbox.do(func(w *worker) {
+				defer close(heard)
+				for _, p := range w.peers {
+					p.heard = w.clock.now()
+				}
+				w.ticked, w.echoed = w.ticked-20*time.Second, w.clock.now()
+				w.renew()
+			})
+			<-heard
+			want(t, "it may tell", node.filter.presides(e), false)
+			pass(time.Second)
+			want(t, "it may tell when ticks come again", node.filter.presides(e), true)
+		})
+	}
 }
 
 func TestAnOverloadedWorkerJudgesAfterWhatHasCome(t *testing.T) {

@@ -150,12 +150,13 @@ func (t *told) noteLocked(s hub.Stamp, inTouch bool) (fresh bool) {
 func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.Duration) (news bool) {
 	other := fresh && old != nil && old.stamp.Node != r.Stamp.Node
 	apart := other && away >= 0 && old.since >= away
+	open := r.Open > 0 || t.openLocked(r.Edge, old)
 	switch {
 	case other && t.yieldLocked(r, old):
 		t.takeLocked(r, old)
-		t.keepLocked(r)
+		t.keepLocked(r, old)
 		return true
-	case apart && r.Open > 0 && r.After != old.stamp:
+	case apart && r.After != old.stamp && open && (!t.openLocked(r.Edge, old) || !old.losesTo(r)):
 		t.changed(r.Edge) // which the other one will yield to
 		return false
 	case old == nil && away >= 0 && !fresh:
@@ -167,7 +168,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 		return false
 	case old == nil:
 		old = &register{}
-	case apart && old.contradicts(r):
+	case apart && !open && old.contradicts(r):
 		t.count++
 		t.putLocked(r.Edge, &register{
 			stamp: t.stampLocked(), after: old.stamp, by: t.id, turn: max(old.turn, r.Turn) + 2, falls: old.falls, doubtful: true,
@@ -182,27 +183,17 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 	return true
 }
 
-// keepLocked writes what this node still has to tell of an edge when another one has told the
-// rest, or is about to.
-func (t *told) keepLocked(r *broker.Told) {
-	o := t.open[r.Edge]
-	ours := o.steps - min(o.told, o.steps)
-	if ours == 0 {
-		return
-	}
-	if r.Open > 0 {
-		o.behind = r.Stamp
-	}
-	t.count++
-	t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, by: t.id, turn: r.Turn + ours})
-	t.changed(r.Edge)
-}
-
 func (t *told) takeLocked(r *broker.Told, old *register) {
 	t.putLocked(r.Edge, &register{
 		stamp: r.Stamp, after: r.After, by: r.By, turn: r.Turn, open: r.Open, falls: old.falls && r.On(), doubtful: r.Doubt,
 	})
 	t.debts.heard(r.Edge, r.Turn)
+}
+
+// openLocked reports whether the node that has written what is known of an edge, this one or
+// another, is about to tell it.
+func (t *told) openLocked(e hub.Edge, r *register) bool {
+	return r != nil && (r.by == t.id && t.open[e] != nil || t.busyLocked(r))
 }
 
 // losesTo reports whether a register of another node replaces this one.

@@ -20,7 +20,7 @@ func (w *worker) renew() {
 		w.filter.until.Store(math.MaxInt64)
 		return
 	}
-	until := w.trusted()
+	until := min(w.trusted(), w.ticked+w.options.Lease/2) // what comes first after a pause may be as old
 	for _, p := range w.peers {
 		if p.alive() && !p.apart && p.beat.View != w.view.digest {
 			until = 0 // one of the two is behind, or does not hear all

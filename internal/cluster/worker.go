@@ -20,6 +20,7 @@ type worker struct {
 	handles handles
 
 	at          time.Duration // when this lot of messages was taken up
+	ticked      time.Duration // when the last tick was due
 	lastRequest uint64
 	parked      int // events, of all peers
 	parkedBytes int
