@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
+	"time"
 )
 
 // Ports below those that the kernel gives to outgoing connections, which could
@@ -30,15 +32,25 @@ func FreePort() (int, error) {
 		if err != nil {
 			continue
 		}
-		listener, err := net.Listen("tcp", addressOf(port))
-		if err != nil {
+		if listens(port) {
 			_ = socket.Close()
 			continue
 		}
 		reserved.mu.Lock()
 		reserved.sockets = append(reserved.sockets, socket)
 		reserved.mu.Unlock()
-		return port, listener.Close()
+		return port, nil
 	}
 	return 0, errors.New("no free port found")
+}
+
+// listens reports whether something listens on a port. It does not try to listen itself: a
+// process that is forked at that moment would hold the port until it executes its program.
+func listens(port int) bool {
+	conn, err := net.DialTimeout("tcp", addressOf(port), time.Second)
+	if err != nil {
+		return !errors.Is(err, syscall.ECONNREFUSED)
+	}
+	_ = conn.Close()
+	return true
 }
