@@ -32,9 +32,9 @@
 //
 // Every hub emits the notices of the merged truth. Of one channel one node lets them
 // through, its home (view.go, homes.go, filter.go), as long as it is certain that no other
-// node believes to be it (trust.go). What webhooks were told is replicated (told.go), so that a new
+// node believes to be it (trust.go). What webhooks were told is replicated (told.go, merge.go), so that a new
 // home tells the difference and nothing else, and the other nodes have it before webhooks
-// are told (gate.go). What a node sees and may not tell it remembers until the home has told,
+// are told (gate.go, open.go). What a node sees and may not tell it remembers until the home has told,
 // and asks for it (debts.go, pay.go). Where nodes that were out of touch have told different
 // things, the home tells the truth once more.
 //

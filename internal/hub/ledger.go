@@ -124,9 +124,12 @@ func (m *members) withdraw(entry *member, n Node) (gone, adopted bool) {
 func (r *roll) settle(entry *member) (adopted bool) {
 	shares := r.ledger.shares[entry.position]
 	first := *earliest(shares)
-	before := r.textOf(entry).Size()
+	before := r.textOf(entry)
 	r.ledger.setText(entry, first.text)
-	r.size += r.textOf(entry).Size() - before
+	if now := r.textOf(entry); now != before {
+		r.size += now.Size() - before.Size()
+		r.listed = nil
+	}
 	own := shareOf(shares, here)
 	if own < 0 || shares[own].since == first.since {
 		return false

@@ -32,7 +32,14 @@ type roll struct {
 	peak   int     // the most that byID had since it was made
 	size   int     // of the members in a snapshot
 	ledger *ledger // nil on a single node
+
+	listed *listed // nil: nobody has been sent the members as they are now, or they are few
 }
+
+// listed is the frame that lists the members, kept from the second newcomer on who gets the
+// same one, as when users come back whose other connections have stayed: with 10,000
+// members it takes 0.3 ms to make. Where every newcomer is another user it takes no memory.
+type listed struct{ frame protocol.Wire }
 
 // count returns the number of users.
 func (m *members) count() int {
@@ -89,7 +96,17 @@ func (m *members) snapshot(channel protocol.ChannelName) protocol.Wire {
 	if r == nil {
 		r = &roll{}
 	}
-	return protocol.PresenceSnapshot(channel, r.count, r.size, len(r.order), r.at)
+	if r.listed != nil && r.listed.frame != nil {
+		return r.listed.frame
+	}
+	frame := protocol.PresenceSnapshot(channel, r.count, r.size, len(r.order), r.at)
+	switch {
+	case r.listed != nil:
+		r.listed.frame = frame
+	case r.count > fewMembers:
+		r.listed = &listed{}
+	}
+	return frame
 }
 
 // ids returns the users' ids in order of arrival.
@@ -134,6 +151,7 @@ func (r *roll) add(entry *member) {
 	}
 	r.count++
 	r.size += entry.Size()
+	r.listed = nil
 	switch {
 	case r.byID != nil:
 		r.byID[entry.UserID()] = entry
@@ -147,6 +165,7 @@ func (r *roll) remove(entry *member) {
 	delete(r.byID, entry.UserID())
 	r.order[entry.position] = nil
 	r.count--
+	r.listed = nil
 	r.size -= r.textOf(entry).Size()
 	last := len(r.order)
 	for last > 0 && r.order[last-1] == nil { // who came last often leaves first

@@ -108,3 +108,41 @@ func TestSnapshotAfterLeaves(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// Newcomers get the same frame while nobody comes or goes, and never an old one.
+func TestAListThatIsSentAgainIsMadeOnce(t *testing.T) {
+	var m members
+	var now clock
+	all := make([]*member, 0, 2*fewMembers)
+	for i := range 2 * fewMembers {
+		entry, _, _ := m.enterShared(benchText(i), &now)
+		all = append(all, entry)
+	}
+	listing := func(what string, want int, info string) {
+		t.Helper()
+		var data struct{ Presence struct{ Hash map[string]any } }
+		for range 3 {
+			if err := json.Unmarshal([]byte(testkit.Frames(t, m.snapshot("presence-a"))[0].Data), &data); err != nil {
+				t.Fatal(err)
+			}
+			if hash := data.Presence.Hash; len(hash) != want || fmt.Sprint(hash[all[1].UserID()]) != info {
+				t.Errorf("%s: %d members, want %d, with the info %v, want %v", what, len(hash), want, hash[all[1].UserID()], info)
+			}
+			clear(data.Presence.Hash)
+		}
+		if allocs := testing.AllocsPerRun(10, func() { m.snapshot("presence-a") }); allocs > 0 {
+			t.Errorf("%s: a list that has not changed costs %v allocations", what, allocs)
+		}
+	}
+	const known = "map[avatar:https://cdn.example.com/a/123.png name:Ann Example]"
+	listing("many", 2*fewMembers, known)
+	m.exit(all[0])
+	listing("one less", 2*fewMembers-1, known)
+	m.enterShared(benchText(0), &now)
+	listing("one more", 2*fewMembers, known)
+	m.admit(protocol.NewMemberText(all[1].UserID(), "7"), Stamp{}, 1)
+	listing("another info", 2*fewMembers, "7")
+	m.withdraw(all[1], here)
+	m.withdraw(all[1], 1)
+	listing("without that", 2*fewMembers-1, "<nil>")
+}

@@ -1,0 +1,193 @@
+package cluster
+
+import (
+	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
+)
+
+// open is an edge of which tellings wait.
+type open struct {
+	tellings int
+	before   uint64 // the turn before the first one of them; 0: none was known
+	steps    uint64 // how many turns this node has written since
+	told     uint64 // how many of them another node has told meanwhile
+}
+
+// seal writes that webhooks are about to be told of an edge by this node.
+func (t *told) seal(e hub.Edge, on bool) (step, count uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var before uint64
+	if r := t.edges[e]; r != nil {
+		before = r.turn
+	}
+	t.writeLocked(e, on)
+	o := t.open[e]
+	if o == nil {
+		o = &open{before: before}
+		t.open[e] = o
+	}
+	o.tellings++
+	o.steps++
+	t.unclear[t.count] = struct{}{}
+	return o.steps, t.count
+}
+
+// yieldLocked reports whether another node has told of an edge what this one was about to
+// tell. It is one that has taken this one for dead: others wait.
+func (t *told) yieldLocked(r *broker.Told, old *register) bool {
+	o := t.open[r.Edge]
+	if o == nil || r.Open > 0 || r.By == 0 || r.By == t.id || r.Turn <= o.before || old.after == r.Stamp {
+		return false
+	}
+	o.yield(r.Turn)
+	return true
+}
+
+// yield leaves turns to another node. If it has not known of any before them, its numbers say on
+// or off and nothing else.
+func (o *open) yield(turn uint64) {
+	told := turn - min(o.before, turn)
+	if o.before == 0 {
+		told = 2 - turn%2
+	}
+	o.told = max(o.told, told)
+}
+
+// yieldToRivals finds out which other nodes tell of edges what waits here: of two that were
+// about to, the one whose register has lost yields. It returns the edges of which the other
+// one has not told yet, or has not told all.
+func (t *told) yieldToRivals() map[hub.Edge]struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	rivals := make(map[hub.Edge]struct{})
+	for e, o := range t.open {
+		r := t.edges[e]
+		if r == nil || r.by == 0 || r.by == t.id {
+			continue
+		}
+		if t.busyLocked(r) {
+			rivals[e] = struct{}{}
+			continue
+		}
+		o.yield(r.turn)
+		if ours := o.left(); ours > 0 {
+			t.succeedLocked(e, r.stamp, t.id, r.turn+ours)
+			rivals[e] = struct{}{}
+		}
+	}
+	return rivals
+}
+
+// left returns how many turns are to be told here.
+func (o *open) left() uint64 { return o.steps - min(o.told, o.steps) }
+
+// keepLocked writes what this node still has to tell of an edge when it has yielded. Where
+// its register was to win, the next one has to.
+func (t *told) keepLocked(r *broker.Told, old *register) {
+	ours := t.open[r.Edge].left()
+	by, turn := t.id, r.Turn+ours
+	if ours == 0 {
+		by = r.By
+	}
+	if turn < old.turn {
+		turn = old.turn + (old.turn-turn)%2
+	}
+	if ours > 0 || turn > r.Turn {
+		t.succeedLocked(r.Edge, r.Stamp, by, turn)
+	}
+}
+
+func (t *told) succeedLocked(e hub.Edge, after hub.Stamp, by broker.NodeID, turn uint64) {
+	t.count++
+	t.putLocked(e, &register{stamp: t.stampLocked(), after: after, by: by, turn: turn})
+	t.changed(e)
+}
+
+// close ends a telling. It reports whether no other node has told that.
+func (t *told) close(x telling) (ours bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.unclear, x.count)
+	o := t.open[x.edge]
+	if o == nil {
+		return true
+	}
+	if o.tellings--; o.tellings == 0 {
+		delete(t.open, x.edge)
+	}
+	return o.told < x.step
+}
+
+// closed returns up to which count of its stamps this node has told webhooks.
+func (t *told) closed() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := t.count
+	for count := range t.unclear {
+		last = min(last, count-1)
+	}
+	return last
+}
+
+// openTurnsLocked returns how many turns of an edge are about to be told: by this node,
+// or by the one that has written the register.
+func (t *told) openTurnsLocked(e hub.Edge, r *register) uint64 {
+	if o := t.open[e]; o != nil && r.by == t.id {
+		return uint64(o.tellings)
+	}
+	if t.busyLocked(r) {
+		return r.open
+	}
+	return 0
+}
+
+// busyLocked reports whether another node that lives is about to tell what a register says, or
+// about to find out that it must not: nothing can be told on top of that.
+func (t *told) busyLocked(r *register) bool {
+	if r == nil || r.open == 0 {
+		return false
+	}
+	closed, lives := t.closedBy[broker.NodeID(r.stamp.Node)]
+	return lives && r.stamp.Count > closed
+}
+
+// busy is busyLocked for an edge.
+func (t *told) busy(e hub.Edge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.busyLocked(t.edges[e])
+}
+
+// closes notes up to which count of its stamps a node has told webhooks.
+func (t *told) closes(writer broker.NodeID, count uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closedBy[writer] = max(t.closedBy[writer], count)
+}
+
+// gone notes that a node does not tell webhooks any more. If it has not left in order, they
+// are told once more of what it may not have told.
+func (t *told) gone(writer broker.NodeID, left bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !left {
+		t.reopenLocked(writer, t.closedBy[writer])
+	}
+	delete(t.closedBy, writer)
+}
+
+func (t *told) reopenLocked(gone broker.NodeID, closed uint64) {
+	for e, r := range t.edges {
+		if broker.NodeID(r.stamp.Node) != gone || r.stamp.Count <= closed || r.open == 0 || r.open > r.turn {
+			continue
+		}
+		owed := t.debts.of[e]
+		if owed == nil {
+			owed = &debt{due: t.clock.now()}
+			t.debts.of[e] = owed
+		}
+		owed.turn, owed.reopened = max(owed.turn, r.turn), true
+		t.putLocked(e, &register{turn: r.turn - r.open}) // by nobody, so that all yield to who tells it
+	}
+}
