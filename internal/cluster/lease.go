@@ -100,8 +100,11 @@ func (w *worker) dressed(number uint64) {
 
 // down notes that the link is lost, and with it perhaps events.
 func (w *worker) down() {
-	w.linkUp, w.subscribed, w.linkSince = false, false, w.clock.now()
-	w.lostSince = w.linkSince
+	now := w.clock.now()
+	if !w.outOfTouch(now) { // else it has not caught up since it was lost before
+		w.lostSince = now
+	}
+	w.linkUp, w.subscribed, w.linkSince = false, false, now
 	w.probe.forget()
 	for _, p := range w.peers {
 		if p.away < 0 {

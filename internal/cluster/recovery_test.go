@@ -286,3 +286,21 @@ func TestANewNodeGetsCacheContentsOnce(t *testing.T) {
 		want(t, "contents", len(late.fills), 20)
 	})
 }
+
+// A node that has served alone, and whose first link fails before it has caught up, asks on
+// the next one for all that it has missed.
+func TestALinkThatFailsAtOnceMakesNobodyForgetWhatWasMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan{lanes: 1, faults: true, steps: []planStep{
+			{op: "stop", pause: 100 * time.Millisecond},
+			{op: "join", pause: 9 * time.Second},
+			{op: "connect", node: 2},
+			{op: "fail", node: 3, what: 3, pause: time.Millisecond},
+			{op: "connect", node: 3, pause: 3 * time.Second},
+			{op: "start", node: 3, what: 2},
+			{op: "publish", node: 1, pause: 10 * time.Millisecond},
+			{op: "cut"},
+		}}
+		p.run(t)
+	})
+}

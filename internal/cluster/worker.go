@@ -25,7 +25,7 @@ type worker struct {
 	parked      int // events, of all peers
 	parkedBytes int
 
-	lostSince  time.Duration // when the link was lost last; 0: never
+	lostSince  time.Duration // since when events of nodes that this one has not met may be missing
 	linkUp     bool
 	linkSince  time.Duration // the last time it came up or went down
 	subscribed bool          // the link has its subscriptions
