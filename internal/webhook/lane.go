@@ -15,8 +15,12 @@ import (
 // attempts are looked after.
 const sealChunk = 256
 
-// maxIntake bounds the bytes of events that wait to be sealed.
-const maxIntake = 64 << 20
+// Bounds of the bytes of events that wait to be sealed: the queue's, but within these. What
+// overflows there is lost to the dead letters as well, so a small queue has room for a burst.
+const (
+	minIntake = 64 << 10
+	maxIntake = 64 << 20
+)
 
 // laneKey names an endpoint of an app.
 type laneKey struct {
@@ -73,7 +77,7 @@ func newLane(d *Dispatcher, key laneKey) *lane {
 		history: d.options.Attempts,
 		wake:    make(chan struct{}, 1),
 		results: make(chan attempt, 32), // attempts seldom wait for the lane
-		intake:  intake{maxBytes: min(d.options.QueueBytes, maxIntake)},
+		intake:  intake{maxBytes: min(max(d.options.QueueBytes, minIntake), maxIntake)},
 		report:  reporter{log: log},
 	}
 	l.share.wake = l.signal

@@ -131,10 +131,10 @@ func TestWebhookOperator(t *testing.T) {
 		c.subscribe(t, unique("x-"))
 	}
 
-	var dead map[string]keptHook
+	var all, dead map[string]keptHook
 	var tried keptHook
 	if !poll(30*time.Second, func() bool {
-		all := o.list(t)
+		all = o.list(t)
 		dead = o.list(t, "--state=dead", "--app", a.id, "--endpoint", r.url, "--from=1h")
 		for _, k := range dead {
 			if k.Failures > 0 {
@@ -143,7 +143,7 @@ func TestWebhookOperator(t *testing.T) {
 		}
 		return len(all) == channels && len(dead) > channels/2 && tried.ID != ""
 	}) {
-		t.Fatalf("no dead letters: %v", dead)
+		t.Fatalf("of %d webhooks %d are known, of which %d are dead letters: %v", channels, len(all), len(dead), dead)
 	}
 	if tried.App != a.id || tried.Endpoint != r.url || tried.Reason != "overflow" {
 		t.Errorf("listed as %+v", tried)
