@@ -118,6 +118,7 @@ func (l *lane) restore(app *apps.App, batching bool) {
 // reseal seals a payload as of now, with the key of now.
 func (l *lane) reseal(p *Payload) {
 	s := l.settings.Load()
-	fresh := p.resealed(l.signer(s.app, s.SigningKey), time.Now())
-	p.Key, p.Signature, p.TimeMS, p.Body = fresh.Key, fresh.Signature, fresh.TimeMS, fresh.Body
+	now := time.Now()
+	fresh := p.resealed(l.signer(s.app, s.SigningKey), now)
+	p.Key, p.Signature, p.TimeMS, p.Body, p.sealed = fresh.Key, fresh.Signature, fresh.TimeMS, fresh.Body, now
 }

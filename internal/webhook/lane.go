@@ -223,7 +223,7 @@ func (l *lane) join(e event, now time.Time) {
 func (l *lane) seal(now time.Time) {
 	pair := l.signer(l.batch.app, l.settings.Load().SigningKey)
 	p := seal(l.key, pair, now.UnixMilli(), l.batch.events, l.batch.count)
-	p.Channels, p.Seq = l.batch.distinct(), l.batch.seq
+	p.Channels, p.Seq, p.sealed = l.batch.distinct(), l.batch.seq, now
 	l.batch.reset()
 	l.put(p)
 }

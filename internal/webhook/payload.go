@@ -27,6 +27,10 @@ type Payload struct {
 
 	Seq int64 // number of its last event in the Journal; 0 without one
 
+	// When it was sealed, by the monotonic clock, which no setting of the system's clock
+	// changes; zero if that was in another process, or if it has been on disk since.
+	sealed time.Time
+
 	ID int64 // given by the queue that takes it, and unique in it
 
 	// Owned by the lane.

@@ -52,6 +52,9 @@ func window(retryFor time.Duration) time.Duration { return max(lastStart, retryF
 
 // age returns how long ago a payload was sealed.
 func (p *Payload) age(now time.Time) time.Duration {
+	if !p.sealed.IsZero() {
+		return now.Sub(p.sealed)
+	}
 	return time.Duration(now.UnixMilli()-p.TimeMS) * time.Millisecond
 }
 

@@ -183,6 +183,33 @@ func TestTooOldForAFirstAttempt(t *testing.T) {
 	})
 }
 
+// A system's clock that is set ahead makes nothing too old that this process has sealed.
+func TestClocksThatAreSetMakeNothingOld(t *testing.T) {
+	now := time.Now()
+	before := now.Add(-window(0))
+	for _, tt := range []struct {
+		name   string
+		p      Payload
+		age    time.Duration
+		expire bool
+	}{
+		{"sealed here, before the clock was set ahead", Payload{TimeMS: now.Add(-time.Hour).UnixMilli(), sealed: now.Add(-time.Second)}, time.Second, false},
+		{"sealed here, before it was set back", Payload{TimeMS: now.Add(time.Hour).UnixMilli(), sealed: now.Add(-time.Hour)}, time.Hour, true},
+		{"sealed by another process", Payload{TimeMS: now.Add(-time.Hour).UnixMilli()}, time.Hour, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.p.age(now).Round(time.Second); got != tt.age {
+				t.Errorf("age %v, want %v", got, tt.age)
+			}
+			var s Schedule
+			s.Add(&tt.p)
+			if got := s.PopExpired(before) != nil; got != tt.expire {
+				t.Errorf("expired %v, want %v", got, tt.expire)
+			}
+		})
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 3, 29, 0, 59, 30, 500, time.UTC)
 	for value, want := range map[string]time.Duration{

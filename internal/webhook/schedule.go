@@ -88,7 +88,7 @@ func (s *Schedule) Pop(now time.Time, turn Turn) *Payload {
 // if it was sealed before the given time.
 func (s *Schedule) PopExpired(before time.Time) *Payload {
 	p := s.Oldest()
-	if p == nil || p.TimeMS >= before.UnixMilli() {
+	if p == nil || p.age(before) <= 0 {
 		return nil
 	}
 	s.handOut(p)
