@@ -18,9 +18,9 @@ ENGINES := redis redis-cluster nats embedded
 
 # The steps of `make test`, cheap ones first. One that fails does not stop the
 # others; the summary names them all.
-STEPS := build format vet tidy lint links noembedded unit examples bench protocol conformance-redis conformance-redis-cluster conformance-nats conformance-embedded faults e2e
+STEPS := build format vet tidy lint links noembedded unit examples bench protocol conformance-redis conformance-redis-cluster conformance-nats conformance-embedded e2e
 
-# Faults strike clusters while nothing else runs, as leases are short: a step of its own.
+# Faults strike clusters while nothing else runs, as leases are short: `make faults`.
 UNIT   = $(shell go list ./... | grep -v '/test/cluster$$')
 RACING := $(BUILD)/pipesocketd-race
 
@@ -88,8 +88,6 @@ step-protocol:
 $(ENGINES:%=step-conformance-%): step-conformance-%: $(RACING)
 	@$(STEP) -kind go -- env PIPESOCKETD_BINARY=$(abspath $(RACING)) PIPESOCKETD_CONFORMANCE_ENGINE=$* \
 		go test -timeout 10m -json ./test/conformance
-step-faults: $(RACING)
-	@$(STEP) -kind go -- env PIPESOCKETD_BINARY=$(abspath $(RACING)) go test -timeout 10m -json ./test/cluster
 step-e2e:
 	@$(STEP) -kind node -- test/e2e/run.sh
 

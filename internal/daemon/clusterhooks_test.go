@@ -115,6 +115,7 @@ func TestToldEdgesOverARestart(t *testing.T) {
 	two := runNode(t, "two", network.Engine(), withHooks(h, 0, dirs[1]))
 	two.awaitNodes(2)
 	two.subscribe("stays")
+	one.occupied("stays") // which is answered when it has heard of that
 	one.end(conn)
 	two.awaitNodes(1)
 	one = runNode(t, "one", network.Engine(), withHooks(h, 0, dirs[0]))
