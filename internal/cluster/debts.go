@@ -67,11 +67,7 @@ func (t *told) owe(e hub.Edge, rises bool, patience, delay time.Duration) {
 	now := t.clock.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var turn uint64
-	if r := t.edges[e]; r != nil {
-		turn = r.turn
-	}
-	owed := t.debts.of[e]
+	turn, owed := t.turnLocked(e), t.debts.of[e]
 	last := max(turn, t.debts.turn(e))
 	switch {
 	case (last%2 == 1) == rises:
@@ -83,13 +79,10 @@ func (t *told) owe(e hub.Edge, rises bool, patience, delay time.Duration) {
 		return
 	case last+1 > turn+maxTurnsOwed:
 		owed.turn -= 2
-	case owed == nil && len(t.debts.of) >= maxDebts:
-		t.debts.missed = true
-		t.dropped(1)
-		return
-	case owed == nil:
-		owed = &debt{}
-		t.debts.of[e] = owed
+	default:
+		if owed = t.debtLocked(e); owed == nil {
+			return
+		}
 	}
 	owed.turn, owed.due = max(turn, owed.turn)+1, now+patience
 	if !rises {
@@ -97,15 +90,27 @@ func (t *told) owe(e hub.Edge, rises bool, patience, delay time.Duration) {
 	}
 }
 
+// debtLocked returns what is owed of an edge, to be added to; nil if there is no room, which
+// is counted.
+func (t *told) debtLocked(e hub.Edge) *debt {
+	owed := t.debts.of[e]
+	switch {
+	case owed != nil:
+	case len(t.debts.of) >= maxDebts:
+		t.debts.missed = true
+		t.dropped(1)
+	default:
+		owed = &debt{due: t.clock.now()}
+		t.debts.of[e] = owed
+	}
+	return owed
+}
+
 // owes reports whether turns of an edge are owed.
 func (t *told) owes(e hub.Edge) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var turn uint64
-	if r := t.edges[e]; r != nil {
-		turn = r.turn
-	}
-	return t.debts.turn(e) > turn
+	return t.debts.turn(e) > t.turnLocked(e)
 }
 
 // claim notes that another node knows of turns that are owed. It reports whether they are.
@@ -119,14 +124,10 @@ func (t *told) claim(o broker.OwedEdge) bool {
 		t.changed(o.Edge) // it has not heard of it
 		return false
 	}
-	owed := t.debts.of[o.Edge]
-	if owed == nil {
-		if len(t.debts.of) >= maxDebts {
-			return false // it will ask again
-		}
-		owed = &debt{}
-		t.debts.of[o.Edge] = owed
+	if t.debts.of[o.Edge] == nil && len(t.debts.of) >= maxDebts {
+		return false // it will ask again
 	}
+	owed := t.debtLocked(o.Edge)
 	owed.turn = max(owed.turn, o.Turn)
 	return true
 }

@@ -81,12 +81,16 @@ func (n *Node) OnTold(e hub.Edge, on bool) bool {
 		n.told.unfall(e)
 		return false
 	}
-	if !n.filter.presides(e) {
+	var step, count uint64
+	sealed := false
+	if n.filter.presides(e) {
+		step, count, sealed = n.told.seal(e, on)
+	}
+	if !sealed {
 		n.told.unfall(e)
 		n.told.owe(e, on, n.filter.patience, 0)
 		return false
 	}
-	step, count := n.told.seal(e, on)
 	t := telling{notice: n.filter.notice(e, on), edge: e, step: step, count: count}
 	return !n.gate.add(t) && n.told.close(t)
 }

@@ -63,13 +63,13 @@ func (g *gate) depart() bool {
 	return len(g.flying) > 0
 }
 
-// land returns what has flown and is to be told, before landed is called. What is not known
-// becomes unsure, and all edges behind it.
-func (g *gate) land(known func(telling) bool) (sure []telling) {
+// land returns what has flown and is to be told, before landed is called. What the others may
+// not know becomes unsure, and all edges behind it.
+func (g *gate) land(known bool) (sure []telling) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.flying {
-		if t.step == 0 || len(g.unsure) == 0 && known(t) {
+		if t.step == 0 || known && len(g.unsure) == 0 {
 			sure = append(sure, t)
 		} else {
 			g.unsure = append(g.unsure, t)
@@ -190,11 +190,8 @@ func (n *Node) inForce(ctx context.Context) bool {
 func (w *worker) letOut(known bool) {
 	w.renew()
 	known = known && w.united()
-	rivals := w.told.yieldToRivals()
-	w.tell(w.gate.land(func(t telling) bool {
-		_, waits := rivals[t.edge]
-		return known && !waits
-	}))
+	w.told.yieldToRivals()
+	w.tell(w.gate.land(known))
 	w.gate.landed()
 }
 

@@ -17,14 +17,14 @@ func TestANoticeWaitsUntilTheEdgesBeforeItAreTold(t *testing.T) {
 	want(t, "while it waits", g.follow(miss), true)
 	g.depart()
 	want(t, "while it flies", g.follow(miss), true)
-	sure := g.land(func(telling) bool { return true })
+	sure := g.land(true)
 	want(t, "told", len(sure), 2)
 	want(t, "while it is told", g.follow(miss), true)
 	g.landed()
 	want(t, "what waits behind those", g.follow(miss), true)
 
 	g.depart()
-	g.land(func(telling) bool { return true })
+	g.land(true)
 	g.landed()
 	want(t, "when all is told", g.follow(miss), false)
 }
@@ -39,12 +39,12 @@ func TestWhatOthersMayNotKnowIsToldBeforeTheRest(t *testing.T) {
 	}
 	g.add(telling{notice: hub.Notice{Name: hub.ChannelOccupied}, step: 1})
 	g.depart()
-	wantList(t, "nobody knows", names(g.land(func(telling) bool { return false })))
+	wantList(t, "nobody knows", names(g.land(false)))
 	g.landed()
 	g.add(telling{notice: hub.Notice{Name: hub.ChannelVacated}, step: 2})
 	g.retry()
 	want(t, "departs", g.depart(), true)
-	wantList(t, "told", names(g.land(func(telling) bool { return true })), string(hub.ChannelOccupied), string(hub.ChannelVacated))
+	wantList(t, "told", names(g.land(true)), string(hub.ChannelOccupied), string(hub.ChannelVacated))
 	g.landed()
 
 	g.add(telling{notice: hub.Notice{Name: hub.MemberAdded}, step: 1})

@@ -13,24 +13,24 @@ type open struct {
 	told     uint64 // how many of them another node has told meanwhile
 }
 
-// seal writes that webhooks are about to be told of an edge by this node.
-func (t *told) seal(e hub.Edge, on bool) (step, count uint64) {
+// seal writes that webhooks are about to be told of an edge by this node. It does not
+// if another one is about to tell of it.
+func (t *told) seal(e hub.Edge, on bool) (step, count uint64, sealed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var before uint64
-	if r := t.edges[e]; r != nil {
-		before = r.turn
+	if t.busyLocked(t.edges[e]) {
+		return 0, 0, false
 	}
-	t.writeLocked(e, on)
 	o := t.open[e]
 	if o == nil {
-		o = &open{before: before}
+		o = &open{before: t.turnLocked(e)}
 		t.open[e] = o
 	}
+	t.writeLocked(e, on)
 	o.tellings++
 	o.steps++
 	t.unclear[t.count] = struct{}{}
-	return o.steps, t.count
+	return o.steps, t.count, true
 }
 
 // yieldLocked reports whether another node has told of an edge what this one was about to
@@ -54,29 +54,26 @@ func (o *open) yield(turn uint64) {
 	o.told = max(o.told, told)
 }
 
-// yieldToRivals finds out which other nodes tell of edges what waits here: of two that were
-// about to, the one whose register has lost yields. It returns the edges of which the other
-// one has not told yet, or has not told all.
-func (t *told) yieldToRivals() map[hub.Edge]struct{} {
+// yieldToRivals leaves what waits here to other nodes, where they tell of the same edges: of two
+// that were about to, the one whose register has lost yields. What it had to tell beyond
+// that is owed from now on, and so comes after what the other one tells. None waits for the
+// other, so no two wait for each other.
+func (t *told) yieldToRivals() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	rivals := make(map[hub.Edge]struct{})
 	for e, o := range t.open {
 		r := t.edges[e]
 		if r == nil || r.by == 0 || r.by == t.id {
 			continue
 		}
-		if t.busyLocked(r) {
-			rivals[e] = struct{}{}
-			continue
-		}
 		o.yield(r.turn)
 		if ours := o.left(); ours > 0 {
-			t.succeedLocked(e, r.stamp, t.id, r.turn+ours)
-			rivals[e] = struct{}{}
+			if owed := t.debtLocked(e); owed != nil {
+				owed.turn = max(owed.turn, r.turn+ours)
+			}
+			o.told = o.steps
 		}
 	}
-	return rivals
 }
 
 // left returns how many turns are to be told here.
@@ -94,14 +91,10 @@ func (t *told) keepLocked(r *broker.Told, old *register) {
 		turn = old.turn + (old.turn-turn)%2
 	}
 	if ours > 0 || turn > r.Turn {
-		t.succeedLocked(r.Edge, r.Stamp, by, turn)
+		t.count++
+		t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, by: by, turn: turn})
+		t.changed(r.Edge)
 	}
-}
-
-func (t *told) succeedLocked(e hub.Edge, after hub.Stamp, by broker.NodeID, turn uint64) {
-	t.count++
-	t.putLocked(e, &register{stamp: t.stampLocked(), after: after, by: by, turn: turn})
-	t.changed(e)
 }
 
 // close ends a telling. It reports whether no other node has told that.
@@ -182,10 +175,9 @@ func (t *told) reopenLocked(gone broker.NodeID, closed uint64) {
 		if broker.NodeID(r.stamp.Node) != gone || r.stamp.Count <= closed || r.open == 0 || r.open > r.turn {
 			continue
 		}
-		owed := t.debts.of[e]
+		owed := t.debtLocked(e)
 		if owed == nil {
-			owed = &debt{due: t.clock.now()}
-			t.debts.of[e] = owed
+			continue // what is told to be on, and is not, is found by comparing
 		}
 		owed.turn, owed.reopened = max(owed.turn, r.turn), true
 		t.putLocked(e, &register{turn: r.turn - r.open}) // by nobody, so that all yield to who tells it

@@ -138,6 +138,10 @@ func TestAHomeThatDiesAsItTellsLeavesNothingUntold(t *testing.T) {
 				if c.after < 0 {
 					at = nodes[1]
 				}
+				tell := func() {}
+				if c.after == 0 {
+					tell = nodes[0].holdTellings()
+				}
 				for _, visit := range visits {
 					at.join(visit)
 				}
@@ -149,6 +153,7 @@ func TestAHomeThatDiesAsItTellsLeavesNothingUntold(t *testing.T) {
 				}
 				if c.after <= 0 {
 					nodes[0].webhooks.fatal.Store(true)
+					tell()
 					pass(50 * time.Millisecond)
 				}
 				pass(c.after)
@@ -167,6 +172,17 @@ func TestAHomeThatDiesAsItTellsLeavesNothingUntold(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// holdTellings keeps a node from telling anything until the function that it returns has waited
+// until the others know what that is about to be.
+func (x *testNode) holdTellings() (release func()) {
+	held := make(chan struct{})
+	x.node.inbox.do(func(*worker) { <-held })
+	return func() {
+		pass(3 * time.Millisecond)
+		close(held)
 	}
 }
 

@@ -76,15 +76,14 @@ func turnAfter(turn uint64, on bool) uint64 {
 	return turn + 2
 }
 
-// write makes the register of an edge say that webhooks are told by this node. It returns
-// which turn that is.
-func (t *told) write(e hub.Edge, on bool) uint64 {
+// write makes the register of an edge say that webhooks are told by this node.
+func (t *told) write(e hub.Edge, on bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.writeLocked(e, on)
+	t.writeLocked(e, on)
 }
 
-func (t *told) writeLocked(e hub.Edge, on bool) uint64 {
+func (t *told) writeLocked(e hub.Edge, on bool) {
 	t.count++
 	turn, after := t.firstTurnLocked(e), hub.Stamp{}
 	if r := t.edges[e]; r != nil {
@@ -93,7 +92,6 @@ func (t *told) writeLocked(e hub.Edge, on bool) uint64 {
 	turn = turnAfter(turn, on)
 	t.putLocked(e, &register{stamp: t.stampLocked(), after: after, by: t.id, turn: turn})
 	t.changed(e)
-	return turn
 }
 
 // firstTurnLocked returns the turn of an edge that nobody knows, more than any it has had:
@@ -132,6 +130,14 @@ func (t *told) decide(e hub.Edge, rises bool) bool {
 		r.falls = !rises
 	}
 	return true
+}
+
+// turnLocked returns how often webhooks were told of an edge.
+func (t *told) turnLocked(e hub.Edge) uint64 {
+	if r := t.edges[e]; r != nil {
+		return r.turn
+	}
+	return 0
 }
 
 // turn returns how often webhooks were told of an edge, and whether a fall of it may be held.
