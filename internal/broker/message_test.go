@@ -70,14 +70,14 @@ func samples() []sample {
 	}
 	told := []broker.Told{
 		{Edge: hub.Edge{App: "1", Channel: "a"}, Turn: 7, Stamp: stamp},
-		{Edge: hub.Edge{App: "1", Channel: "presence-a", UserID: "u", Member: true}, Turn: 300, Doubt: true, Open: 2, Stamp: stamp, After: hub.Stamp{Count: 299, Node: 5}, By: 6},
+		{Edge: hub.Edge{App: "1", Channel: "presence-a", UserID: "u", Member: true}, Turn: 300, Doubt: true, Open: 2, Stamp: stamp, After: hub.Stamp{Count: 299, Node: 5}, Teller: hub.Stamp{Count: 298, Node: 6}},
 	}
 	state := broker.State{Seq: 12, Closed: 290, Shares: shares, Told: told}
 	snapshot := broker.Snapshot{
 		State: broker.State{Seq: 12, Shares: shares, Told: told}, Request: 5, Part: 2, End: true, Fills: []hub.Relayed{{App: "1", Channel: "cache-a", Fill: fill}},
 	}
 	beat := broker.Beat{
-		Count: 60, Hello: true, Seq: 12, View: 0xa1a2a3a4a5a6a7a8, Nodes: 3, Name: "node-1", Version: "v1.2.3",
+		Count: 60, Hello: true, Seq: 12, Heard: 0xa1a2a3a4a5a6a7a8, Nodes: 3, View: 0xb1b2b3b4b5b6b7b8, Name: "node-1", Version: "v1.2.3",
 		Started: 1_700_000_000, Connections: 1234, Closed: 300, Numbers: []uint64{0, 1000, 5},
 	}
 	termination := broker.Termination{Place: place, App: "1", UserID: "u"}

@@ -10,8 +10,9 @@ type Beat struct {
 	Count       uint64 // from 1, rising by one: what is missing has been lost
 	Hello       bool   // every node is to answer with a beat at once
 	Seq         uint64 // of the last State
-	View        uint64 // a digest of the nodes that it knows alive, itself included
+	Heard       uint64 // a digest of the nodes that it hears, itself included
 	Nodes       int    // how many that are
+	View        uint64 // a digest of those of them with which it shares the homes of channels
 	Name        string // for people, like the following
 	Version     string
 	Started     int64 // Unix seconds by its own clock
@@ -31,8 +32,9 @@ func (t *Beat) Append(b []byte, origin NodeID) []byte {
 	b = binary.AppendUvarint(b, t.Count)
 	b = binary.AppendUvarint(b, flag(t.Hello, beatHello))
 	b = binary.AppendUvarint(b, t.Seq)
-	b = binary.BigEndian.AppendUint64(b, t.View)
+	b = binary.BigEndian.AppendUint64(b, t.Heard)
 	b = binary.AppendUvarint(b, uint64(t.Nodes))
+	b = binary.BigEndian.AppendUint64(b, t.View)
 	b = appendBytes(b, clip(t.Name))
 	b = appendBytes(b, clip(t.Version))
 	b = binary.AppendUvarint(b, uint64(max(t.Started, 0)))
@@ -58,7 +60,7 @@ func ReadBeat(body Body) (Beat, error) {
 	head := all.group()
 	t := Beat{
 		Count: head.number(), Hello: head.number()&beatHello != 0, Seq: head.number(),
-		View: head.word(), Nodes: head.count(),
+		Heard: head.word(), Nodes: head.count(), View: head.word(),
 		Name: string(clip(head.bytes())), Version: string(clip(head.bytes())),
 		Started: int64(head.count()), Connections: head.count(), Closed: head.number(),
 	}

@@ -24,12 +24,12 @@ type State struct {
 // Turn wins, and of the same the latest Stamp.
 type Told struct {
 	hub.Edge
-	Turn  uint64 // rises by one each time webhooks are told: odd while the edge is on
-	Doubt bool   // nodes that were out of touch have told different things
-	Open  uint64 // so many turns were about to be told when this was written
-	Stamp hub.Stamp
-	After hub.Stamp // of the register that this one has replaced where it was written
-	By    NodeID    // who has told: another node keeps the register when that one is gone
+	Turn   uint64 // rises by one each time webhooks are told: odd while the edge is on
+	Doubt  bool   // nodes that were out of touch have told different things
+	Open   uint64 // so many turns were about to be told when this was written
+	Stamp  hub.Stamp
+	After  hub.Stamp // of the register that this one has replaced where it was written
+	Teller hub.Stamp // that of the node that has told: another one keeps the register when that is gone
 }
 
 // On reports whether webhooks were told last that the edge is on.
@@ -222,7 +222,7 @@ func appendTold(b []byte, t *Told) []byte {
 	b = binary.AppendUvarint(b, t.Open)
 	b = appendStamp(b, t.Stamp)
 	b = appendStamp(b, t.After)
-	b = binary.BigEndian.AppendUint64(b, uint64(t.By))
+	b = appendStamp(b, t.Teller)
 	return endEntry(b, start)
 }
 
@@ -242,7 +242,7 @@ func readTold(entry []byte) (Told, bool) {
 	f := fields{rest: entry}
 	e, flags := readEdge(&f)
 	t := Told{Edge: e, Doubt: flags&toldDoubt != 0, Turn: f.number(), Open: f.number()}
-	t.Stamp, t.After, t.By = readStamp(&f), readStamp(&f), NodeID(f.word())
+	t.Stamp, t.After, t.Teller = readStamp(&f), readStamp(&f), readStamp(&f)
 	return t, !f.malformed && validEdge(e)
 }
 

@@ -20,7 +20,7 @@ type batch struct {
 	edges     []hub.Edge
 	interests []interestChange
 	barriers  []*round
-	views     []view
+	views     []outlook
 	controls  []control
 	beat      beatWish
 	silent    bool // no beats

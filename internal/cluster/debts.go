@@ -167,12 +167,13 @@ func (t *told) paid(e hub.Edge) {
 	}
 }
 
-// reopened reports whether a node has gone that may have told what is owed.
-func (t *told) reopened(e hub.Edge) bool {
+// owed returns how often webhooks were told of an edge, until which turn they are to be told,
+// and whether a node has gone that may have told them.
+func (t *told) owed(e hub.Edge) (turn, until uint64, reopened bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	owed := t.debts.of[e]
-	return owed != nil && owed.reopened
+	d := t.debts.of[e]
+	return t.turnLocked(e), t.debts.turn(e), d != nil && d.reopened
 }
 
 // waive forgets a debt of which nobody wants to hear any more.

@@ -44,7 +44,7 @@ func (w *writer) encode() {
 			interests = interests[t.n:]
 		case itemView:
 			w.flushState() // what was told as the home of channels that have moved
-			w.view = views[t.n-1]
+			w.outlook = views[t.n-1]
 			w.encodeBeat(false)
 			views = views[t.n:]
 		case itemBarrier:
@@ -198,7 +198,7 @@ func (w *writer) encodeBeat(hello bool) {
 	w.ring.trim(w.clock.now())
 	beat := broker.Beat{
 		Count: w.beats, Hello: hello, Seq: w.seq,
-		View: w.view.digest, Nodes: len(w.view.nodes),
+		Heard: w.outlook.heard.digest, Nodes: len(w.outlook.heard.nodes), View: w.outlook.view.digest,
 		Name: w.options.Name, Version: w.options.Version, Started: w.started.Unix(),
 		Connections: int(w.connections.Load()), Closed: w.told.closed(), Numbers: w.numbers,
 	}

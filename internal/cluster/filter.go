@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pipesocket/pipesocketd/internal/apps"
-	"github.com/pipesocket/pipesocketd/internal/broker"
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
@@ -109,19 +108,19 @@ func (f *filter) correct(e hub.Edge, on bool) bool {
 
 // advance tells webhooks what they are owed of an edge, until a fall is held. It reports
 // whether this node may tell.
-func (f *filter) advance(o broker.OwedEdge) bool {
+func (f *filter) advance(e hub.Edge, owed uint64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.presides(o.Edge) {
+	if !f.presides(e) {
 		return false
 	}
 	for range 2 { // a rise and a fall
-		turn, falls := f.told.turn(o.Edge)
+		turn, falls := f.told.turn(e)
 		on := turn%2 == 0
-		if turn >= o.Turn || falls || !f.told.decide(o.Edge, on) {
+		if turn >= owed || falls || !f.told.decide(e, on) {
 			break
 		}
-		f.webhooks.Emit(f.notice(o.Edge, on))
+		f.webhooks.Emit(f.notice(e, on))
 	}
 	return true
 }

@@ -57,13 +57,13 @@ func (h *homes) suspended() *homes { return &homes{self: h.self, view: h.view} }
 // viewChanged takes note of which nodes are alive. Falls that are held here of channels
 // that have moved are taken back; after that the others are told of the new view.
 func (w *worker) viewChanged() {
-	ids := []broker.NodeID{w.id}
-	for _, p := range w.peers {
-		if p.alive() && !p.apart {
-			ids = append(ids, p.id)
-		}
+	heard, v := w.viewOfPeers((*peer).alive), w.viewOfPeers(func(p *peer) bool { return p.alive() && !p.apart })
+	if slices.Equal(heard.nodes, w.heard.nodes) && slices.Equal(v.nodes, w.view.nodes) {
+		return
 	}
-	v := viewOf(ids)
+	w.heard = heard
+	defer w.trySettle()
+	defer w.queue.view(outlook{heard: heard, view: v})
 	if slices.Equal(v.nodes, w.view.nodes) {
 		return
 	}
@@ -73,8 +73,17 @@ func (w *worker) viewChanged() {
 	if w.minority(w.viewSince) {
 		w.suspend() // the others do without it
 	}
-	w.queue.view(v)
-	w.trySettle()
+}
+
+// viewOfPeers returns this node and those of the others for which in is true.
+func (w *worker) viewOfPeers(in func(*peer) bool) view {
+	ids := []broker.NodeID{w.id}
+	for _, p := range w.peers {
+		if in(p) {
+			ids = append(ids, p.id)
+		}
+	}
+	return viewOf(ids)
 }
 
 // suspend makes this node home of nothing until homes are settled again.
@@ -167,8 +176,10 @@ func (w *worker) settle() {
 	w.payDebts(true)
 	w.inherit(now)
 	for _, p := range w.peers {
-		p.away = inTouch
-		w.told.reunited(p.id)
+		if p.synced {
+			p.away = inTouch
+			w.told.reunited(p.id)
+		}
 	}
 	w.publishStatus()
 }
@@ -245,13 +256,7 @@ func (w *worker) elders(gone broker.NodeID) view {
 	if g == nil {
 		return w.view
 	}
-	ids := []broker.NodeID{w.id}
-	for _, p := range w.peers {
-		if p.alive() && p.met < g.heard-2*w.period() {
-			ids = append(ids, p.id)
-		}
-	}
-	return viewOf(ids)
+	return w.viewOfPeers(func(p *peer) bool { return p.alive() && p.met < g.heard-2*w.period() })
 }
 
 // lookForOrphans finds that other nodes believe somebody alive whom this one has not met:
@@ -267,7 +272,7 @@ func (w *worker) lookForOrphans(now time.Duration) {
 		return
 	}
 	for _, p := range w.peers {
-		w.orphaned = w.orphaned || p.beat.Nodes > len(w.view.nodes)
+		w.orphaned = w.orphaned || p.beat.Nodes > len(w.heard.nodes)
 	}
 }
 
@@ -302,7 +307,8 @@ func rank(e hub.Edge) int {
 }
 
 // correct tells what an edge is if webhooks know otherwise. Notices of the hub may
-// come at the same time, so it looks again until there is nothing to tell.
+// come at the same time, so it looks again until there is nothing to tell. What cannot be told yet
+// is looked at again once all nodes agree.
 func (w *worker) correct(e hub.Edge) {
 	const enough = 16 // an edge that changes faster is told by its own notices
 	for range enough {
@@ -310,7 +316,7 @@ func (w *worker) correct(e hub.Edge) {
 			break
 		}
 	}
-	if w.told.busy(e) {
-		w.unverified[e] = struct{}{} // looked at again in a while
+	if w.told.busy(e) || !w.filter.presides(e) {
+		w.unverified[e] = struct{}{}
 	}
 }

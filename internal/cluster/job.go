@@ -176,7 +176,7 @@ type walked struct {
 func (w *writer) walk(to broker.NodeID) *stateWalk {
 	// Fills all nodes but the one that asks know alike: one of them tells. So it is with
 	// told edges of a node that has gone, but they are few, and too much depends on them.
-	others := w.view.without(to)
+	others := w.outlook.view.without(to)
 	told := w.told.writtenBy(func(writer broker.NodeID, _ hub.Edge) bool {
 		return writer == w.id || !others.has(writer)
 	})

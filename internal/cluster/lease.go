@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"time"
 )
@@ -102,7 +103,7 @@ func (w *worker) dressed(number uint64) {
 func (w *worker) down() {
 	now := w.clock.now()
 	if !w.outOfTouch(now) { // else it has not caught up since it was lost before
-		w.lostSince = now
+		w.lostSince = cmp.Or(w.echoed, now) // it may have hung since then
 	}
 	w.linkUp, w.subscribed, w.linkSince = false, false, now
 	w.probe.forget()

@@ -7,18 +7,24 @@ import (
 	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
-// merge takes over what another node tells. Since away the two were out of touch; below
-// 0: they were not. If webhooks may have been told on both sides, the edge is in doubt,
-// which all nodes are told. It reports whether that was news.
-func (t *told) merge(r *broker.Told, from broker.NodeID, away time.Duration) (news bool) {
-	if r.Stamp.Count >= maxTurn || r.Turn >= 2*maxTurn {
+// source is a node that tells of registers.
+type source struct {
+	id    broker.NodeID
+	whole bool          // all has come that it has told so far
+	away  time.Duration // since when the two were out of touch; below 0: they were not
+}
+
+// merge takes over what another node tells. If webhooks may have been told on both sides, the
+// edge is in doubt, which all nodes are told. It reports whether that was news.
+func (t *told) merge(r *broker.Told, from source) (news bool) {
+	if max(r.Stamp.Count, r.Teller.Count) >= maxTurn || r.Turn >= 2*maxTurn {
 		return false // no clock reaches that; the own one would never again
 	}
 	t.mu.Lock()
-	fresh := t.noteLocked(r.Stamp, away < 0 && from == broker.NodeID(r.Stamp.Node))
+	fresh := t.noteLocked(r, from)
 	old := t.edges[r.Edge]
 	ownRise := old != nil && old.on() && broker.NodeID(old.stamp.Node) == t.id
-	news = t.mergeLocked(r, old, fresh, away)
+	news = t.mergeLocked(r, old, fresh, from.away)
 	t.mu.Unlock()
 	if news && ownRise && !r.On() {
 		t.fell(r.Edge)
@@ -26,14 +32,16 @@ func (t *told) merge(r *broker.Told, from broker.NodeID, away time.Duration) (ne
 	return news
 }
 
-// noteLocked reports whether a register was written while its writer was out of touch.
-func (t *told) noteLocked(s hub.Stamp, inTouch bool) (fresh bool) {
-	writer := broker.NodeID(s.Node)
-	fresh = s.Count > t.known[writer] && writer != t.id
-	t.count = max(t.count, s.Count)
-	t.seen[writer] = max(t.seen[writer], s.Count)
-	if inTouch {
-		t.known[writer] = t.seen[writer]
+// noteLocked reports whether webhooks were told of a register while the node that did was out of
+// touch.
+func (t *told) noteLocked(r *broker.Told, from source) (fresh bool) {
+	teller := broker.NodeID(r.Teller.Node)
+	fresh = teller != t.id && r.Teller.Count > t.writerLocked(teller).known
+	writer := t.writerLocked(broker.NodeID(r.Stamp.Node))
+	t.count = max(t.count, r.Stamp.Count)
+	writer.seen = max(writer.seen, r.Stamp.Count)
+	if from.whole && from.away < 0 && from.id == broker.NodeID(r.Stamp.Node) {
+		writer.known = writer.seen
 	}
 	return fresh
 }
@@ -53,7 +61,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 	case old == nil && away >= 0 && !fresh:
 		if r.On() { // it has gone off since, which is forgotten here but not there
 			t.count++
-			t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, by: r.By, turn: r.Turn + 1})
+			t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, teller: r.Teller, turn: r.Turn + 1})
 			t.changed(r.Edge)
 		}
 		return false
@@ -61,8 +69,9 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 		old = &register{}
 	case apart && !open && old.contradicts(r):
 		t.count++
+		stamp := t.stampLocked()
 		t.putLocked(r.Edge, &register{
-			stamp: t.stampLocked(), after: old.stamp, by: t.id, turn: max(old.turn, r.Turn) + 2, falls: old.falls, doubtful: true,
+			stamp: stamp, after: old.stamp, teller: stamp, turn: max(old.turn, r.Turn) + 2, falls: old.falls, doubtful: true,
 		})
 		t.changed(r.Edge)
 		return true
@@ -76,16 +85,14 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 
 func (t *told) takeLocked(r *broker.Told, old *register) {
 	t.putLocked(r.Edge, &register{
-		stamp: r.Stamp, after: r.After, by: r.By, turn: r.Turn, open: r.Open, falls: old.falls && r.On(), doubtful: r.Doubt,
+		stamp: r.Stamp, after: r.After, teller: r.Teller, turn: r.Turn, open: r.Open, falls: old.falls && r.On(), doubtful: r.Doubt,
 	})
 	t.debts.heard(r.Edge, r.Turn)
 }
 
 // openLocked reports whether the node that has written what is known of an edge, this one or
-// another, is about to tell it.
-func (t *told) openLocked(e hub.Edge, r *register) bool {
-	return r != nil && (r.by == t.id && t.open[e] != nil || t.busyLocked(r))
-}
+// another, is about to tell it, as far as is known.
+func (t *told) openLocked(e hub.Edge, r *register) bool { return t.openTurnsLocked(e, r) > 0 }
 
 // losesTo reports whether a register of another node replaces this one.
 func (r *register) losesTo(other *broker.Told) bool {
@@ -109,7 +116,8 @@ func (r *register) contradicts(other *broker.Told) bool {
 func (t *told) reunited(writer broker.NodeID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.known[writer] = t.seen[writer]
+	w := t.writerLocked(writer)
+	w.known = w.seen
 }
 
 // retain drops what was written by a node, and not lately, and is none of what it tells: it
@@ -124,14 +132,20 @@ func (t *told) retain(writer broker.NodeID, lately time.Duration, tells func(hub
 	}
 }
 
-// forgetWriters forgets all that is known of nodes that do not come back.
+// forgetWriters forgets what has come of nodes that do not come back, some time after what they
+// have told may come back.
 func (t *told) forgetWriters(gone func(broker.NodeID) bool) {
+	now := t.clock.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for id := range t.seen {
-		if gone(id) {
-			delete(t.seen, id)
-			delete(t.known, id)
+	for id, n := range t.writers {
+		switch {
+		case !gone(id):
+			n.gone = 0
+		case n.gone == 0:
+			n.gone = now
+		case now-n.gone > maxAbsence:
+			delete(t.writers, id)
 		}
 	}
 }

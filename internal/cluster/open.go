@@ -8,9 +8,10 @@ import (
 // open is an edge of which tellings wait.
 type open struct {
 	tellings int
-	before   uint64 // the turn before the first one of them; 0: none was known
-	steps    uint64 // how many turns this node has written since
-	told     uint64 // how many of them another node has told meanwhile
+	stamp    hub.Stamp // of the register that this node has written last of it
+	before   uint64    // the turn before the first one of them; 0: none was known
+	steps    uint64    // how many turns this node has written since
+	told     uint64    // how many of them, from the first on, another node has told meanwhile, or is to
 }
 
 // seal writes that webhooks are about to be told of an edge by this node. It does not
@@ -27,6 +28,7 @@ func (t *told) seal(e hub.Edge, on bool) (step, count uint64, sealed bool) {
 		t.open[e] = o
 	}
 	t.writeLocked(e, on)
+	o.stamp = t.stampLocked()
 	o.tellings++
 	o.steps++
 	t.unclear[t.count] = struct{}{}
@@ -37,7 +39,7 @@ func (t *told) seal(e hub.Edge, on bool) (step, count uint64, sealed bool) {
 // tell. It is one that has taken this one for dead: others wait.
 func (t *told) yieldLocked(r *broker.Told, old *register) bool {
 	o := t.open[r.Edge]
-	if o == nil || r.Open > 0 || r.By == 0 || r.By == t.id || r.Turn <= o.before || old.after == r.Stamp {
+	if o == nil || r.Open > 0 || r.Teller == (hub.Stamp{}) || broker.NodeID(r.Teller.Node) == t.id || r.Turn <= o.before || old.after == r.Stamp {
 		return false
 	}
 	o.yield(r.Turn)
@@ -51,8 +53,11 @@ func (o *open) yield(turn uint64) {
 	if o.before == 0 {
 		told = 2 - turn%2
 	}
-	o.told = max(o.told, told)
+	o.told = max(o.told, min(told, o.steps))
 }
+
+// rebase notes that what this node has written stands behind what another one has.
+func (o *open) rebase(turn uint64) { o.before = turn - min(o.steps, turn) }
 
 // yieldToRivals leaves what waits here to other nodes, where they tell of the same edges: of two
 // that were about to, the one whose register has lost yields. What it had to tell beyond
@@ -63,8 +68,11 @@ func (t *told) yieldToRivals() {
 	defer t.mu.Unlock()
 	for e, o := range t.open {
 		r := t.edges[e]
-		if r == nil || r.by == 0 || r.by == t.id {
+		if r == nil || r.teller == (hub.Stamp{}) || r.stamp == o.stamp {
 			continue
+		}
+		if o.left() > 0 {
+			t.changed(e) // others learn of the other one's before they hear that this node has done
 		}
 		o.yield(r.turn)
 		if ours := o.left(); ours > 0 {
@@ -73,6 +81,7 @@ func (t *told) yieldToRivals() {
 			}
 			o.told = o.steps
 		}
+		o.rebase(r.turn)
 	}
 }
 
@@ -82,19 +91,23 @@ func (o *open) left() uint64 { return o.steps - min(o.told, o.steps) }
 // keepLocked writes what this node still has to tell of an edge when it has yielded. Where
 // its register was to win, the next one has to.
 func (t *told) keepLocked(r *broker.Told, old *register) {
-	ours := t.open[r.Edge].left()
-	by, turn := t.id, r.Turn+ours
-	if ours == 0 {
-		by = r.By
-	}
+	o := t.open[r.Edge]
+	ours := o.left()
+	turn := r.Turn + ours
 	if turn < old.turn {
 		turn = old.turn + (old.turn-turn)%2
 	}
 	if ours > 0 || turn > r.Turn {
 		t.count++
-		t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, by: by, turn: turn})
+		o.stamp = t.stampLocked()
+		teller := o.stamp
+		if ours == 0 {
+			teller = r.Teller
+		}
+		t.putLocked(r.Edge, &register{stamp: o.stamp, after: r.Stamp, teller: teller, turn: turn})
 		t.changed(r.Edge)
 	}
+	o.rebase(turn)
 }
 
 // close ends a telling. It reports whether no other node has told that.
@@ -124,15 +137,15 @@ func (t *told) closed() uint64 {
 }
 
 // openTurnsLocked returns how many turns of an edge are about to be told: by this node,
-// or by the one that has written the register.
+// or by the one that has written the register, as far as is known.
 func (t *told) openTurnsLocked(e hub.Edge, r *register) uint64 {
-	if o := t.open[e]; o != nil && r.by == t.id {
+	if o := t.open[e]; o != nil && r != nil && r.stamp == o.stamp {
 		return uint64(o.tellings)
 	}
-	if t.busyLocked(r) {
-		return r.open
+	if r == nil || r.open == 0 || r.stamp.Count <= t.closedBy[broker.NodeID(r.stamp.Node)] {
+		return 0
 	}
-	return 0
+	return r.open
 }
 
 // busyLocked reports whether another node that lives is about to tell what a register says, or
@@ -164,22 +177,25 @@ func (t *told) closes(writer broker.NodeID, count uint64) {
 func (t *told) gone(writer broker.NodeID, left bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !left {
-		t.reopenLocked(writer, t.closedBy[writer])
+	closed := t.closedBy[writer]
+	for e, r := range t.edges {
+		if broker.NodeID(r.stamp.Node) != writer || r.open == 0 {
+			continue
+		}
+		if left || r.stamp.Count <= closed || r.open > r.turn || !t.reopenLocked(e, r) {
+			r.open = 0
+		}
 	}
 	delete(t.closedBy, writer)
 }
 
-func (t *told) reopenLocked(gone broker.NodeID, closed uint64) {
-	for e, r := range t.edges {
-		if broker.NodeID(r.stamp.Node) != gone || r.stamp.Count <= closed || r.open == 0 || r.open > r.turn {
-			continue
-		}
-		owed := t.debtLocked(e)
-		if owed == nil {
-			continue // what is told to be on, and is not, is found by comparing
-		}
-		owed.turn, owed.reopened = max(owed.turn, r.turn), true
-		t.putLocked(e, &register{turn: r.turn - r.open}) // by nobody, so that all yield to who tells it
+// reopenLocked makes what a register was about to tell a debt, if there is room.
+func (t *told) reopenLocked(e hub.Edge, r *register) bool {
+	owed := t.debtLocked(e)
+	if owed == nil {
+		return false // what is told to be on, and is not, is found by comparing
 	}
+	owed.turn, owed.reopened = max(owed.turn, r.turn), true
+	t.putLocked(e, &register{turn: r.turn - r.open}) // by nobody, so that all yield to who tells it
+	return true
 }

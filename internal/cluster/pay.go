@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/pipesocket/pipesocketd/internal/broker"
+	"github.com/pipesocket/pipesocketd/internal/hub"
 )
 
 // claimBytes is how much of what is owed one message tells, and maxClaims how many of
@@ -24,7 +25,7 @@ func (w *worker) payDebts(all bool) {
 		home := w.view.home(o.App, o.Channel)
 		switch {
 		case home == w.id:
-			w.pay(o)
+			w.pay(o.Edge)
 		case w.settled:
 			claims[home] = append(claims[home], o)
 		}
@@ -64,7 +65,7 @@ func (w *worker) onOwed(body broker.Body) error {
 	w.turn.End()
 	for _, o := range m.Edges {
 		if w.filter.presides(o.Edge) && w.told.claim(o) {
-			w.pay(o)
+			w.pay(o.Edge)
 		}
 	}
 	return nil
@@ -72,16 +73,18 @@ func (w *worker) onOwed(body broker.Body) error {
 
 // pay tells webhooks what they are owed of an edge, if this node may, and then what is
 // so. The delay of a fall comes in between.
-func (w *worker) pay(o broker.OwedEdge) {
-	turn, _ := w.told.turn(o.Edge)
-	untrue := o.Turn == turn+1 && (o.Turn%2 == 1) != w.hub.On(o.Edge) // one of two nodes is behind
-	if untrue && !w.told.reopened(o.Edge) || !w.filter.wants(o.Edge) {
-		w.told.waive(o.Edge)
+func (w *worker) pay(e hub.Edge) {
+	if !w.filter.wants(e) {
+		w.told.waive(e)
 		return
 	}
-	if !w.filter.advance(o) {
+	turn, owed, reopened := w.told.owed(e)
+	switch untrue := owed == turn+1 && (owed%2 == 1) != w.hub.On(e); {
+	case untrue && !reopened: // one of two nodes is behind
+		w.told.waive(e)
+	case !w.filter.advance(e, owed):
 		return
 	}
-	w.correct(o.Edge)
-	w.told.paid(o.Edge)
+	w.correct(e)
+	w.told.paid(e)
 }

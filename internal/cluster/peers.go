@@ -18,8 +18,8 @@ type peer struct {
 	met      time.Duration // when the first one came
 	answered bool          // it has come on this link
 	delay    time.Duration // how much later than due it came, smoothed
-	differs  time.Duration // since when its view is another one than this node's; below 0: it is not
-	apart    bool          // it does not see whom this node sees: it is home of nothing
+	differs  time.Duration // since when it hears others than this node does; below 0: it does not
+	apart    bool          // it does not hear whom this node hears: it is home of nothing
 
 	seq      uint64        // of the last state
 	synced   bool          // nothing is missing up to seq

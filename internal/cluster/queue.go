@@ -42,7 +42,7 @@ type queue struct {
 	edges     deque[hub.Edge]
 	interests deque[broker.ChannelOf]
 	barriers  deque[*round]
-	views     deque[view]
+	views     deque[outlook]
 	controls  deque[control]
 	beat      beatWish
 	silent    bool // Bye is the last that others are to hear
@@ -149,7 +149,7 @@ func (q *queue) edge(e hub.Edge) {
 	q.addedLocked(itemEdge, q.edges.end)
 }
 
-func (q *queue) view(v view) {
+func (q *queue) view(v outlook) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.views.push(v)

@@ -46,7 +46,8 @@ func (w *worker) mayRecover(p *peer) {
 	}
 	r := broker.RecoverRequest{Request: p.recover.request, After: after}
 	if recent {
-		r.Newest = min(w.clock.now()-w.lostSince, w.options.ReplayAge)
+		coarse := w.period() // the times of what is kept may be that much too early
+		r.Newest = min(w.clock.now()-w.lostSince+coarse, w.options.ReplayAge)
 	}
 	w.queue.control(control{to: p.id, message: r.Append(nil, w.id)})
 }

@@ -151,7 +151,7 @@ func (s *scale) flush() {
 
 func (s *scale) beat(i int) []byte {
 	beat := broker.Beat{
-		Count: s.beats + 1, Seq: s.seqs[i], View: s.all.digest, Nodes: s.nodes, Name: fmt.Sprintf("node-%d", i), Version: "v1",
+		Count: s.beats + 1, Seq: s.seqs[i], Heard: s.all.digest, Nodes: s.nodes, View: s.all.digest, Name: fmt.Sprintf("node-%d", i), Version: "v1",
 		Connections: 100_000, Numbers: []uint64{s.numbers[i]},
 	}
 	return beat.Append(nil, s.ids[i])

@@ -55,7 +55,7 @@ func (s *simulation) connect(x *hubNode, user string, channel protocol.ChannelNa
 }
 
 func (c *simClient) detach() {
-	c.a.Detach()
+	c.a.Detach(nil)
 	c.gone = true
 }
 

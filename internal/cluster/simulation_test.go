@@ -104,8 +104,9 @@ type hubNode struct {
 	stop     func()
 	gone     bool
 	killed   bool
-	broken   bool // its link
-	lonely   bool // it ended while there were other faults: nobody may know what it knew
+	broken   bool      // its link
+	healed   time.Time // when that ended
+	lonely   bool      // it ended while there were other faults: nobody may know what it knew
 }
 
 func (p plan) run(t *testing.T) {
@@ -212,8 +213,7 @@ func (s *simulation) do(step planStep) {
 		x.broken = true
 		x.engine.Hang()
 	case "heal":
-		x.broken = false
-		x.engine.Heal()
+		x.heal()
 	case "fail":
 		x.broken = true
 		x.engine.FailAfter(step.what)
@@ -234,7 +234,7 @@ func (s *simulation) do(step planStep) {
 
 // end ends a node as a process ends: its connections first.
 func (s *simulation) end(x *hubNode) {
-	x.lonely = s.broken || slices.ContainsFunc(s.running(), func(x *hubNode) bool { return x.broken })
+	x.lonely = s.broken || slices.ContainsFunc(s.running(), (*hubNode).unwell)
 	for _, c := range s.open() {
 		if c.node == x {
 			if x.killed {
@@ -247,6 +247,17 @@ func (s *simulation) end(x *hubNode) {
 	synctest.Wait()
 	x.stop()
 }
+
+func (x *hubNode) heal() {
+	if x.broken {
+		x.broken, x.healed = false, time.Now()
+	}
+	x.engine.Heal()
+}
+
+// unwell reports whether its link is broken, or was a moment ago: what it has begun to send on a link
+// that hung is not given up yet.
+func (x *hubNode) unwell() bool { return x.broken || time.Since(x.healed) < 6*time.Second }
 
 // repair ends all faults.
 func (s *simulation) repair() {

@@ -29,12 +29,11 @@ func (w *worker) onState(p *peer, body broker.Body) error {
 	if s.Closed > 0 {
 		w.told.closes(p.id, s.Closed)
 	}
-	missed := s.Seq != p.seq+1
-	p.seq = s.Seq
-	w.apply(p, &s)
-	if missed {
+	if s.Seq != p.seq+1 {
 		w.missed(p)
 	}
+	p.seq = s.Seq
+	w.apply(p, &s)
 	return nil
 }
 
@@ -61,7 +60,7 @@ func (w *worker) apply(p *peer, s *broker.State) {
 			p.snapshot.told[s.Told[i].Edge] = struct{}{}
 		}
 		// What this node is to become home of is compared anyway, when it does.
-		if w.told.merge(&s.Told[i], p.id, p.away) && w.filter.homes.Load().of(s.Told[i].Edge) {
+		if w.told.merge(&s.Told[i], source{id: p.id, whole: p.known && p.synced, away: p.away}) && w.filter.homes.Load().of(s.Told[i].Edge) {
 			w.unverified[s.Told[i].Edge] = struct{}{}
 		}
 	}

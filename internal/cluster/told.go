@@ -27,9 +27,7 @@ type told struct {
 	count uint64 // the Lamport clock
 	debts debts
 
-	// By writer, the latest stamp that has come, and the latest that had come when
-	// its node was in touch last.
-	seen, known map[broker.NodeID]uint64
+	writers map[broker.NodeID]*writerNote
 
 	closedBy map[broker.NodeID]uint64 // by live node, up to which stamp it has told webhooks
 
@@ -46,20 +44,36 @@ type grave struct {
 func newTold(id broker.NodeID, c *clock) *told {
 	return &told{
 		id: id, clock: c, edges: make(map[hub.Edge]*register),
-		seen: make(map[broker.NodeID]uint64), known: make(map[broker.NodeID]uint64),
-		debts: newDebts(), open: make(map[hub.Edge]*open), unclear: make(map[uint64]struct{}),
+		writers: make(map[broker.NodeID]*writerNote),
+		debts:   newDebts(), open: make(map[hub.Edge]*open), unclear: make(map[uint64]struct{}),
 		closedBy: make(map[broker.NodeID]uint64),
 	}
 }
 
+// writerNote is what has come of a node.
+type writerNote struct {
+	seen  uint64        // its latest stamp
+	known uint64        // the latest one when it was in touch last
+	gone  time.Duration // since when; 0: it is not
+}
+
+func (t *told) writerLocked(id broker.NodeID) *writerNote {
+	n := t.writers[id]
+	if n == nil {
+		n = &writerNote{}
+		t.writers[id] = n
+	}
+	return n
+}
+
 type register struct {
-	stamp hub.Stamp
-	after hub.Stamp     // of what it has replaced where it was written
-	by    broker.NodeID // who has told
-	turn  uint64        // see [broker.Told]
-	open  uint64        // of another node's: how many turns that was about to tell
-	falls bool          // its fall was let through, and may be held for the delay
-	since time.Duration // when it was written here
+	stamp  hub.Stamp
+	after  hub.Stamp     // of what it has replaced where it was written
+	teller hub.Stamp     // of the node that has told, of then
+	turn   uint64        // see [broker.Told]
+	open   uint64        // of another node's: how many turns that was about to tell
+	falls  bool          // its fall was let through, and may be held for the delay
+	since  time.Duration // when it was written here
 
 	// Nodes that were out of touch have told different things. Which of them webhooks have
 	// heard last nobody knows, so the home tells the truth once more.
@@ -89,8 +103,8 @@ func (t *told) writeLocked(e hub.Edge, on bool) {
 	if r := t.edges[e]; r != nil {
 		turn, after = r.turn, r.stamp
 	}
-	turn = turnAfter(turn, on)
-	t.putLocked(e, &register{stamp: t.stampLocked(), after: after, by: t.id, turn: turn})
+	turn, stamp := turnAfter(turn, on), t.stampLocked()
+	t.putLocked(e, &register{stamp: stamp, after: after, teller: stamp, turn: turn})
 	t.changed(e)
 }
 
@@ -169,7 +183,7 @@ func (t *told) adopt(mine func(writer broker.NodeID, e hub.Edge) bool) {
 	for e, r := range t.edges {
 		if mine(broker.NodeID(r.stamp.Node), e) && !t.busyLocked(r) {
 			t.count++
-			r.stamp = t.stampLocked()
+			r.stamp, r.open = t.stampLocked(), 0
 			adopted = append(adopted, e)
 		}
 	}
@@ -255,7 +269,7 @@ func (t *told) register(e hub.Edge) broker.Told {
 	if r == nil { // forgotten meanwhile
 		return broker.Told{Edge: e}
 	}
-	return broker.Told{Edge: e, Turn: r.turn, Doubt: r.doubtful, Open: t.openTurnsLocked(e, r), Stamp: r.stamp, After: r.after, By: r.by}
+	return broker.Told{Edge: e, Turn: r.turn, Doubt: r.doubtful, Open: t.openTurnsLocked(e, r), Stamp: r.stamp, After: r.after, Teller: r.teller}
 }
 
 // on returns the edges that were told to be on.

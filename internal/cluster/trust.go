@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 	"time"
-
-	"github.com/pipesocket/pipesocketd/internal/broker"
 )
 
 // maxMinority is how long a node that has lost most of the others waits for them
@@ -67,10 +65,11 @@ func (w *worker) minority(now time.Duration) bool {
 	return 2*left < len(w.majority.nodes)
 }
 
-// noteView takes note of whether a node sees the same nodes as this one.
+// noteView takes note of whether a node hears the same nodes as this one. Whom it takes for
+// apart does not count: nodes that go by that may never come together again.
 func (w *worker) noteView(p *peer) {
 	switch {
-	case p.beat.View == w.view.digest, p.beat.View == w.everybody().digest:
+	case p.beat.Heard == w.heard.digest:
 		p.differs = same
 		if p.apart {
 			p.apart = false
@@ -81,31 +80,20 @@ func (w *worker) noteView(p *peer) {
 	}
 }
 
-// everybody returns the view of all nodes that are heard.
-func (w *worker) everybody() view {
-	ids := []broker.NodeID{w.id}
-	for _, p := range w.peers {
-		if p.alive() {
-			ids = append(ids, p.id)
-		}
-	}
-	return viewOf(ids)
-}
-
-// judgeViews does without nodes that see fewer others for a while, as one does that can
-// be heard and does not hear. It is no home until it sees the same again; its
+// judgeViews does without nodes that hear fewer others for a while, as one does that can
+// be heard and does not hear. It is no home until it hears the same again; its
 // connections count.
 func (w *worker) judgeViews(now time.Duration) {
 	for _, p := range w.peers {
 		if p.differs < 0 || p.apart || !p.alive() {
 			continue
 		}
-		if now-p.differs > 3*w.period() && p.beat.Nodes < len(w.view.nodes) {
+		if now-p.differs > 3*w.period() && p.beat.Nodes < len(w.heard.nodes) {
 			p.apart = true
 			if p.away < 0 {
 				p.away = p.differs
 			}
-			w.options.Log.Warn("node does not see the same others", "node", p.id, "name", p.beat.Name, "sees", p.beat.Nodes)
+			w.options.Log.Warn("node does not hear the same others", "node", p.id, "name", p.beat.Name, "hears", p.beat.Nodes)
 		}
 	}
 	w.viewChanged()

@@ -17,6 +17,12 @@ type view struct {
 	digest uint64          // the same for the same nodes, at every node and in every release
 }
 
+// outlook is whom a node sees.
+type outlook struct {
+	heard view // whose beats come
+	view  view // of them, with whom it shares the homes of channels
+}
+
 func viewOf(nodes []broker.NodeID) view {
 	slices.Sort(nodes)
 	h := fnv.New64a()

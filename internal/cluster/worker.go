@@ -30,7 +30,8 @@ type worker struct {
 	linkSince  time.Duration // the last time it came up or went down
 	subscribed bool          // the link has its subscriptions
 
-	view       view
+	heard      view // all nodes whose beats come
+	view       view // those of them that are not apart
 	viewSince  time.Duration
 	majority   view                  // the nodes that agreed last, without those that have left since
 	echoed     time.Duration         // when the last message that has come back to this node was sent
@@ -44,10 +45,11 @@ type worker struct {
 }
 
 func newWorker(n *Node) *worker {
+	self := viewOf([]broker.NodeID{n.id})
 	return &worker{
 		Node: n, peers: make(map[broker.NodeID]*peer), ghosts: make(map[broker.NodeID]*ghost),
 		unverified: make(map[hub.Edge]struct{}),
-		view:       viewOf([]broker.NodeID{n.id}), majority: viewOf(nil),
+		heard:      self, view: self, majority: viewOf(nil),
 	}
 }
 

@@ -18,7 +18,7 @@ type writer struct {
 	seq     uint64   // of the last state
 	numbers []uint64 // by lane, of the last event
 	beats   uint64
-	view    view
+	outlook outlook
 	chain   map[apps.ID]broker.Predecessor // the last event with Followed
 
 	connected map[apps.ID]int // connections, as last told
@@ -34,11 +34,12 @@ type writer struct {
 }
 
 func newWriter(n *Node) *writer {
+	self := viewOf([]broker.NodeID{n.id})
 	return &writer{
 		Node:      n,
 		chain:     make(map[apps.ID]broker.Predecessor),
 		connected: make(map[apps.ID]int),
-		view:      viewOf([]broker.NodeID{n.id}),
+		outlook:   outlook{heard: self, view: self},
 	}
 }
 

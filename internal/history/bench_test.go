@@ -136,7 +136,7 @@ func (f *fixture) newHub(b *testing.B, events hub.EventLog, channel string, subs
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Cleanup(a.Detach)
+		b.Cleanup(func() { a.Detach(nil) })
 		if refusal := a.Subscribe(nil, hub.SubscribeRequest{Channel: channel}); refusal != nil {
 			b.Fatal(refusal)
 		}

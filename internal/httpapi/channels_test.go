@@ -42,8 +42,8 @@ func TestChannels(t *testing.T) {
 		for _, tt := range tests {
 			f.want(get(path, tt.params...), http.StatusOK, tt.want)
 		}
-		gone.attachment.Detach()
-		s.attachment.Detach()
+		gone.attachment.Detach(nil)
+		s.attachment.Detach(nil)
 		f.want(get(path, "filter_by_prefix", "p", "info", "subscription_count"), http.StatusOK,
 			`{"channels":{"presence-a":{"subscription_count":1},"presence-b":{"subscription_count":2}}}`)
 	})

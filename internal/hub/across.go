@@ -1,6 +1,10 @@
 package hub
 
-import "github.com/pipesocket/pipesocketd/internal/protocol"
+import (
+	"sync"
+
+	"github.com/pipesocket/pipesocketd/internal/protocol"
+)
 
 // Await waits for other nodes, as [Relay.Await] says. It returns at once where there
 // are none.
@@ -52,6 +56,33 @@ func (a *Attachment) begin(t *Turn, sub *subscription) {
 	sub.channel.shard.mu.Lock()
 	defer sub.channel.unlockAndDeliver(t)
 	a.beginLocked(sub)
+}
+
+// departure is what one goroutine is about to end of a connection's.
+type departure struct {
+	hub   *Hub
+	turn  *Turn
+	heard bool
+}
+
+// hear is called before the last of a channel, a member or a user ends, as far as this node knows.
+// Where there are other nodes it waits, without the lock, until this one knows of everything
+// that was confirmed elsewhere before: nobody is told that somebody has left who has come back
+// there. Nodes hear of the end after that, so this holds for them as well.
+func (d *departure) hear(lock *sync.Mutex) {
+	if d.heard || d.hub.relay == nil {
+		return
+	}
+	d.heard = true
+	lock.Unlock()
+	defer lock.Lock()
+	d.hub.await(d.turn, Heard)
+}
+
+// isLastLocked reports whether a subscription is the last one of its channel or of its member, on
+// all nodes as far as is known.
+func (c *channel) isLastLocked(sub *subscription) bool {
+	return c.subscriptionsLocked() == 1 || sub.member != nil && c.members.onlyHere(sub.member)
 }
 
 // full reports whether the channel takes no further member: an attempt that is

@@ -16,7 +16,7 @@ func (f *fixture) holdRoundOf(channel string) (release func()) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(a.Detach)
+	f.t.Cleanup(func() { a.Detach(nil) })
 	c := &client{t: f.t, a: a}
 	c.mustSubscribe(channel, "gate")
 	published := make(chan struct{})
@@ -54,7 +54,7 @@ func TestSubscribeWaitsForOtherNodes(t *testing.T) {
 			other, c := f.connect(), f.connect()
 			other.mustSubscribe("presence-cache-c", "other")
 			other.take()
-			release := e.holdBack()
+			release := e.holdBack(Told)
 			turn := &Turn{}
 			yielded := 0
 			turn.Yield = func() { yielded++ }
@@ -83,11 +83,11 @@ func TestSubscribeWaitsForOtherNodes(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f, e := newHeard(t, nil)
 			c := f.connect()
-			release := e.holdBack()
+			release := e.holdBack(Told)
 			done := begin(c, nil)
 			synctest.Wait()
 			ended := make(chan struct{})
-			go func() { defer close(ended); c.a.Detach() }()
+			go func() { defer close(ended); c.a.Detach(nil) }()
 			release()
 			<-done
 			<-ended
@@ -106,7 +106,7 @@ func TestSubscribeWaitsForOtherNodes(t *testing.T) {
 			watcher, c := f.connect(), f.connect()
 			mustSignin(t, watcher, `{"id":"w","watchlist":["u"]}`)
 			watcher.take()
-			release := e.holdBack()
+			release := e.holdBack(Told)
 			done := make(chan struct{})
 			go func() { defer close(done); mustSignin(t, c, `{"id":"u","watchlist":["far"]}`) }()
 			synctest.Wait()
@@ -119,4 +119,41 @@ func TestSubscribeWaitsForOtherNodes(t *testing.T) {
 				`pusher_internal:watchlist_events {"events":[{"name":"online","user_ids":["far"]}]}`)
 		})
 	})
+}
+
+// Who has come back at another node, and was confirmed there before the last connection
+// to this one ends, has never left.
+func TestTheLastOneLeavesWhenTheOthersHaveBeenHeard(t *testing.T) {
+	for _, leave := range []struct {
+		name string
+		by   func(*client)
+	}{
+		{"unsubscribes", func(c *client) { _ = c.a.Unsubscribe(nil, "presence-c") }},
+		{"disconnects", func(c *client) { c.a.Detach(nil) }},
+	} {
+		t.Run(leave.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				f, e := newHeard(t, withWatchlists)
+				watcher, c := f.connect(), f.connect()
+				mustSignin(t, watcher, `{"id":"w","watchlist":["u"]}`)
+				mustSignin(t, c, `{"id":"u"}`)
+				watcher.mustSubscribe("presence-c", "w")
+				c.mustSubscribe("presence-c", "u")
+				watcher.take()
+				before := f.noted("presence-c")
+				release := e.holdBack(Heard)
+				left := make(chan struct{})
+				go func() { defer close(left); leave.by(c) }()
+				synctest.Wait()
+				f.hub.Apply(1, Share{ShareKey: memberKey("presence-c", "u"), Present: true, Info: `{"name":"u"}`})
+				f.hub.Apply(1, Share{ShareKey: userKey("u"), Present: true})
+				release()
+				<-left
+				expectEvents(t, watcher)
+				if got := f.noted("presence-c"); !slices.Equal(got, before) {
+					t.Errorf("notices %q, were %q", got, before)
+				}
+			})
+		})
+	}
 }

@@ -63,19 +63,20 @@ func (a *Attachment) App() *apps.App { return a.tenant.app.Load() }
 func (a *Attachment) Authorized() bool { return a.authorized.Load() }
 
 // Detach ends all subscriptions and the sign-in of the connection. It may be
-// called more than once.
-func (a *Attachment) Detach() {
+// called more than once. Where there are other nodes it may wait for them.
+func (a *Attachment) Detach(t *Turn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.detached {
 		return
 	}
 	a.detached = true
+	d := departure{hub: a.tenant.hub, turn: t}
 	for _, s := range a.subscriptions.all() {
-		a.tenant.leave(nil, s)
+		a.tenant.leave(&d, s)
 	}
 	a.subscriptions = subscriptionSet{}
-	a.signOut()
+	a.signOut(&d)
 	a.tenant.unregister(a)
 }
 

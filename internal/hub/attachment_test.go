@@ -13,7 +13,7 @@ import (
 func attachError(f *fixture) error {
 	a, err := f.hub.Attach(f.app, &client{t: f.t})
 	if err == nil {
-		a.Detach()
+		a.Detach(nil)
 	}
 	return err
 }
@@ -26,7 +26,7 @@ func TestQuota(t *testing.T) {
 		if err := attachError(f); !errors.Is(err, protocol.CloseOverQuota) {
 			t.Fatalf("the third connection: %v", err)
 		}
-		second.a.Detach()
+		second.a.Detach(nil)
 		if err := attachError(f); err != nil {
 			t.Errorf("after one left: %v", err)
 		}
@@ -46,7 +46,7 @@ func TestQuota(t *testing.T) {
 		if n := f.hub.Channel(f.app, "private-a").Subscriptions; n != 1 {
 			t.Errorf("%d subscriptions, want 1", n)
 		}
-		first.a.Detach()
+		first.a.Detach(nil)
 		third := f.connect()
 		mustSignin(t, third, `{"id":"a"}`)
 		if code := third.closedWith(); code != 0 {
@@ -115,8 +115,8 @@ func TestDetachForgetsEverything(t *testing.T) { // P-098
 		if refusal := c.a.Unsubscribe(nil, "c7"); refusal == nil {
 			t.Fatal("P-095: unsubscribed twice")
 		}
-		c.a.Detach()
-		c.a.Detach()
+		c.a.Detach(nil)
+		c.a.Detach(nil)
 		if refusal := c.subscribe("late"); refusal != nil {
 			t.Fatalf("after Detach: %v", refusal)
 		}

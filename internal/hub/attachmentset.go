@@ -13,6 +13,8 @@ type attachmentSet struct {
 
 func (s *attachmentSet) empty() bool { return s.first == nil }
 
+func (s *attachmentSet) one() bool { return s.first != nil && s.rest == nil }
+
 // add takes up a connection that is not in the set.
 func (s *attachmentSet) add(a *Attachment) {
 	if s.first == nil {

@@ -38,7 +38,7 @@ func TestCacheChannels(t *testing.T) {
 			c := f.connect()
 			c.mustSubscribe("cache-a")
 			f.publish("cache-a", "e", "1")
-			c.a.Detach()
+			c.a.Detach(nil)
 			if _, found := f.hub.Cached(f.app, "cache-a"); !found {
 				t.Fatal("the cache was lost")
 			}
@@ -82,7 +82,7 @@ func TestCacheChannels(t *testing.T) {
 				t.Fatalf("after filling and expiry: %d misses, want 2", n)
 			}
 			for _, c := range clients {
-				c.a.Detach()
+				c.a.Detach(nil)
 			}
 			f.connect().mustSubscribe("cache-a")
 			if n := misses(); n != 2 {

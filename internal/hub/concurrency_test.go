@@ -35,7 +35,7 @@ func (c *frail) Outlet() Outlet { return c }
 
 func (c *frail) Close(e protocol.CloseError) {
 	c.client.Close(e)
-	c.once.Do(func() { c.ends.Go(func() { (<-c.attached).Detach() }) })
+	c.once.Do(func() { c.ends.Go(func() { (<-c.attached).Detach(nil) }) })
 }
 
 // live connects, does what clients do and ends; in channels there is one of each
@@ -55,7 +55,7 @@ func (f *fixture) live(user string, channels []string, ends *sync.WaitGroup) {
 	}
 	_ = c.clientEvent("private-a", "client-e", `"x"`)
 	_ = c.a.Unsubscribe(nil, "cache-a")
-	a.Detach()
+	a.Detach(nil)
 }
 
 // Reloads, terminations, slow consumers, quotas, publishers and queries at once:

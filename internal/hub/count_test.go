@@ -35,7 +35,7 @@ func TestSubscriptionCount(t *testing.T) {
 			if got := b.events(); fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("the newcomer got %q", got)
 			}
-			b.a.Detach()
+			b.a.Detach(nil)
 			if got := fmt.Sprint(a.counts()); got != `[{"subscription_count":1} {"subscription_count":2} {"subscription_count":1}]` {
 				t.Errorf("the other got %s", got)
 			}
@@ -77,7 +77,7 @@ func TestSubscriptionCount(t *testing.T) {
 			}
 			last.mustSubscribe("c") // 101: to be told 5 s after the 100th
 			time.Sleep(time.Second)
-			last.a.Detach() // 100: told at once
+			last.a.Detach(nil) // 100: told at once
 			time.Sleep(time.Second)
 			f.connect().mustSubscribe("c") // 101 again
 			time.Sleep(countInterval)
@@ -122,7 +122,7 @@ func TestSubscriptionCount(t *testing.T) {
 				all = append(all, c)
 			}
 			for _, c := range all {
-				c.a.Detach()
+				c.a.Detach(nil)
 			}
 			time.Sleep(2 * countInterval)
 			if n := f.channelsKept(); n != 0 {

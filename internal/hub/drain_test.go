@@ -86,7 +86,7 @@ func TestBusyConnectionsGetPatience(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				t.Cleanup(a.Detach)
+				t.Cleanup(func() { a.Detach(nil) })
 				b.a = a
 				b.mustSubscribe("c")
 				other := f.connect()

@@ -13,11 +13,12 @@ import (
 
 // ear is a relay that notes what it is told.
 type ear struct {
-	mu     sync.Mutex
-	said   []string
-	events []Relayed
-	hold   chan struct{} // Await for Told returns when it is closed; nil: at once
-	asked  int           // to resync
+	mu      sync.Mutex
+	said    []string
+	events  []Relayed
+	hold    chan struct{} // Await for holdsAt returns when it is closed; nil: at once
+	holdsAt Barrier
+	asked   int // to resync
 }
 
 func (e *ear) note(format string, args ...any) {
@@ -61,9 +62,9 @@ func (e *ear) Terminate(_ apps.ID, userID string) { e.note("terminate %s", userI
 func (e *ear) Await(b Barrier) {
 	e.note("await %d", b)
 	e.mu.Lock()
-	hold := e.hold
+	hold, at := e.hold, e.holdsAt
 	e.mu.Unlock()
-	if hold != nil && b&Told != 0 {
+	if hold != nil && b&at != 0 {
 		<-hold
 	}
 }
@@ -76,10 +77,10 @@ func (e *ear) Resync() {
 }
 
 // holdBack makes Await for Told wait until release is called.
-func (e *ear) holdBack() (release func()) {
+func (e *ear) holdBack(at Barrier) (release func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.hold = make(chan struct{})
+	e.hold, e.holdsAt = make(chan struct{}), at
 	return func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()

@@ -29,7 +29,7 @@ func (f *fixture) crowded(channel protocol.ChannelName, n int) *Attachment {
 		if err != nil {
 			f.t.Fatal(err)
 		}
-		f.t.Cleanup(a.Detach)
+		f.t.Cleanup(func() { a.Detach(nil) })
 		r := SubscribeRequest{Channel: string(channel)}
 		if channel.Kind().Has(protocol.Presence) {
 			data := fmt.Sprintf(`{"user_id":"user-%08d"}`, i)

@@ -170,7 +170,7 @@ func (f *fixture) connect() *client {
 		f.t.Fatalf("attach: %v", err)
 	}
 	c.a = a
-	f.t.Cleanup(a.Detach)
+	f.t.Cleanup(func() { a.Detach(nil) })
 	return c
 }
 

@@ -82,6 +82,12 @@ func (m *members) exit(entry *member) (gone bool) {
 	return true
 }
 
+// onlyHere reports whether the user has one connection, and no other node a share of it.
+func (m *members) onlyHere(entry *member) bool {
+	l := m.roll.ledger
+	return entry.connections == 1 && (l == nil || len(l.shares[entry.position]) == 1)
+}
+
 // find returns a user, nil if there is no such member.
 func (m *members) find(userID string) *member {
 	if m.roll == nil {

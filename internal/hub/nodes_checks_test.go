@@ -216,10 +216,10 @@ func (p *property) checkEvents(a *actor, channel string, frames []testkit.Frame)
 // leave ends everything, and checks that nothing is left of it.
 func (p *property) leave(watchers []*client) {
 	for _, a := range p.actors {
-		a.a.Detach()
+		a.a.Detach(nil)
 	}
 	for _, w := range watchers {
-		w.a.Detach()
+		w.a.Detach(nil)
 	}
 	p.settle()
 	time.Sleep(p.all[0].app.CacheTTL + 2*sweepEvery)

@@ -170,7 +170,7 @@ func (p *property) step(a *actor, i int, s scriptStep) {
 			a.signedIn = true
 		}
 	case "detach":
-		a.a.Detach()
+		a.a.Detach(nil)
 		a.gone, a.signedIn = true, false
 		clear(a.on)
 	}

@@ -51,7 +51,7 @@ func (f *fixture) attach(s Subscriber, c *client) {
 		f.t.Fatal(err)
 	}
 	c.t, c.a = f.t, a
-	f.t.Cleanup(a.Detach)
+	f.t.Cleanup(func() { a.Detach(nil) })
 }
 
 func (f *fixture) panics(where PanicPlace) uint64 {
@@ -101,7 +101,7 @@ func TestPanicOfOneSubscriber(t *testing.T) {
 			bad.mustSubscribe("presence-c", "1")
 			good := f.connect()
 			good.mustSubscribe("presence-c", "2")
-			bad.a.Detach()
+			bad.a.Detach(nil)
 			if got := f.hub.Users(f.app, "presence-c"); len(got) != 1 || bad.closedWith() != protocol.CodeServerError {
 				t.Errorf("members %q, closed with %d", got, bad.closedWith())
 			}

@@ -36,7 +36,7 @@ func (f *fixture) holdRound(channel string) (release func()) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Cleanup(a.Detach)
+	f.t.Cleanup(func() { a.Detach(nil) })
 	if refusal := a.Subscribe(nil, SubscribeRequest{Channel: channel}); refusal != nil {
 		f.t.Fatal(refusal)
 	}

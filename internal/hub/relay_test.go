@@ -49,7 +49,17 @@ func TestWhatTheRelayIsTold(t *testing.T) {
 			"the last one's leaving", nil,
 			func(_ *fixture, c *client) { c.mustSubscribe("presence-c", "u") },
 			func(_ *fixture, c *client) { _ = c.a.Unsubscribe(nil, "presence-c") },
-			[]string{"changed member presence-c u", "changed channel presence-c", "interest presence-c false"},
+			[]string{
+				fmt.Sprint("await ", Heard), "changed member presence-c u", "changed channel presence-c", "interest presence-c false",
+			},
+		},
+		{
+			"the end of a connection that is the last one on two channels", nil,
+			func(_ *fixture, c *client) { c.mustSubscribe("c", ""); c.mustSubscribe("d", "") },
+			func(_ *fixture, c *client) { c.a.Detach(nil) },
+			[]string{
+				fmt.Sprint("await ", Heard), "changed channel c", "interest c false", "changed channel d", "interest d false", "changed app",
+			},
 		},
 		{
 			"a server-to-user channel", nil,
@@ -111,7 +121,7 @@ func TestWhatTheRelayIsTold(t *testing.T) {
 		},
 		{
 			"a connection's end", nil, nil,
-			func(_ *fixture, c *client) { c.a.Detach() },
+			func(_ *fixture, c *client) { c.a.Detach(nil) },
 			[]string{"changed app"},
 		},
 	} {

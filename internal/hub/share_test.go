@@ -41,7 +41,7 @@ func TestSharesOfChannels(t *testing.T) {
 			t.Errorf("%d subscriptions, want 6", n)
 		}
 		f.has(1, "c", 0)
-		c.a.Detach()
+		c.a.Detach(nil)
 		if all := f.hub.Channels(f.app, ""); len(all) != 1 || all[0].Subscriptions != 3 {
 			t.Errorf("channels %+v", all)
 		}
@@ -112,7 +112,7 @@ func TestSharesOfChannels(t *testing.T) {
 		if s := f.hub.Share(channelKey("cache-c")); !s.Missed || s.Connections != 1 {
 			t.Errorf("share %+v", s)
 		}
-		c.a.Detach()
+		c.a.Detach(nil)
 		if s := f.hub.Share(channelKey("cache-c")); !s.Missed || s.Connections != 0 {
 			t.Errorf("after leaving, while others are there: %+v", s)
 		}

@@ -25,7 +25,7 @@ func TestSharesOfMembers(t *testing.T) {
 			if got := f.hub.Users(f.app, "presence-c"); !slices.Equal(got, []string{"reader", "u"}) {
 				t.Errorf("users %v", got)
 			}
-			c.a.Detach()
+			c.a.Detach(nil)
 			expectEvents(t, reader, `pusher_internal:member_removed {"user_id":"u"}`)
 			expectNotices(t, f, "presence-c", "channel_occupied", "member_added reader", "member_added u", "member_removed u")
 		})

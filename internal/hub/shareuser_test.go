@@ -34,7 +34,7 @@ func TestSharesOfUsers(t *testing.T) {
 		if s := f.hub.Share(userKey("b")); !s.Present {
 			t.Error("this node does not tell who is signed in")
 		}
-		b.a.Detach()
+		b.a.Detach(nil)
 		expectEvents(t, w, fmt.Sprintf(offline, "b"))
 		f.hub.Forget(1)
 		expectEvents(t, w, fmt.Sprintf(offline, "a"))
@@ -61,12 +61,12 @@ func TestQuotaOfSeveralNodes(t *testing.T) {
 		if err := attachError(f); err != nil {
 			t.Errorf("after one left elsewhere: %v", err)
 		}
-		c.a.Detach()
+		c.a.Detach(nil)
 	})
 	t.Run("a place that another node took at the same time is given back", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			f, e := newHeard(t, func(app *apps.App) { app.MaxConnections = 1 })
-			release := e.holdBack()
+			release := e.holdBack(Told)
 			refused := make(chan error)
 			go func() { refused <- attachError(f) }()
 			synctest.Wait()
@@ -118,7 +118,7 @@ func TestQuotaOfSeveralNodes(t *testing.T) {
 					t.Errorf("%d connections are admitted", len(in))
 				}
 				for _, a := range in {
-					a.Detach()
+					a.Detach(nil)
 				}
 				all.settle()
 				for _, x := range all.all {

@@ -182,15 +182,18 @@ func (a *Attachment) Unsubscribe(t *Turn, channelName string) *protocol.Refusal 
 		return protocol.RefuseNoSubscription(channelName)
 	}
 	a.subscriptions.remove(sub)
-	a.tenant.leave(t, sub)
+	a.tenant.leave(&departure{hub: a.tenant.hub, turn: t}, sub)
 	return nil
 }
 
 // leave ends a subscription and tells those who stay.
-func (t *tenant) leave(turn *Turn, sub *subscription) {
+func (t *tenant) leave(d *departure, sub *subscription) {
 	c := sub.channel
 	c.shard.mu.Lock()
-	defer c.unlockAndDeliver(turn)
+	if c.isLastLocked(sub) {
+		d.hear(&c.shard.mu)
+	}
+	defer c.unlockAndDeliver(d.turn)
 	sub.end()
 	c.removeLocked(sub)
 	t.stats.subscriptions.Add(-1)

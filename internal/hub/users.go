@@ -93,15 +93,18 @@ func (a *Attachment) enterUserLocked(next claims) {
 }
 
 // signOut forgets the connection's sign-in when the connection ends.
-func (a *Attachment) signOut() {
+func (a *Attachment) signOut(d *departure) {
 	if a.signin == nil {
 		return
 	}
 	t := a.tenant
 	t.usersMu.Lock()
 	defer t.usersMu.Unlock()
-	t.unwatchLocked(a)
 	u := a.signin.user
+	if u.connections.one() && t.farUsers[u.id].empty() {
+		d.hear(&t.usersMu)
+	}
+	t.unwatchLocked(a)
 	u.connections.remove(a)
 	if !u.online() {
 		t.userChangedLocked(u)

@@ -22,9 +22,9 @@ func TestWatchlists(t *testing.T) {
 				`pusher_internal:watchlist_events {"events":[{"name":"offline","user_ids":["b","7"]},{"name":"online","user_ids":["a"]}]}`)
 			mustSignin(t, a2, `{"id":"a"}`)
 			expectEvents(t, w)
-			a1.a.Detach()
+			a1.a.Detach(nil)
 			expectEvents(t, w)
-			a2.a.Detach()
+			a2.a.Detach(nil)
 			expectEvents(t, w, `pusher_internal:watchlist_events {"events":[{"name":"offline","user_ids":["a"]}]}`)
 			mustSignin(t, f.connect(), `{"id":"a"}`)
 			expectEvents(t, w, `pusher_internal:watchlist_events {"events":[{"name":"online","user_ids":["a"]}]}`)
@@ -82,7 +82,7 @@ func TestWatchlists(t *testing.T) {
 			f := newFixture(t, withWatchlists)
 			c := f.connect()
 			mustSignin(t, c, `{"id":"a","watchlist":["b","c"]}`)
-			c.a.Detach()
+			c.a.Detach(nil)
 			if n := len(f.hub.tenant(f.app).users); n != 0 {
 				t.Errorf("%d users are kept", n)
 			}

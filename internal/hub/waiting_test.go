@@ -135,7 +135,7 @@ func TestDeliverToFullChannel(t *testing.T) {
 			first.Followed, second.Follows, second.Followed = true, true, true
 			f.hub.Deliver(nil, 1, first)
 			f.hub.Deliver(nil, 1, second)
-			c.a.Detach()
+			c.a.Detach(nil)
 			synctest.Wait()
 			if n := f.channelsKept(); n != 2 {
 				t.Errorf("while an event waits for another: %d channels are kept", n)

@@ -117,7 +117,7 @@ func (s *Session) readFailed(attachment *hub.Attachment, err error) {
 	default:
 		return
 	}
-	attachment.Detach()
+	attachment.Detach(s.turn)
 	s.awaitLast()
 	s.abortIn(closeGrace)
 	s.turn.BeforeWait()

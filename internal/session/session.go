@@ -112,7 +112,7 @@ func (s *Session) Start() (refusal *protocol.CloseError) {
 	}
 	s.attached.Store(attachment)
 	if s.out.Closing() { // a Close before that line could not detach it
-		attachment.Detach()
+		attachment.Detach(nil)
 	}
 	attachment.Reply(protocol.ConnectionEstablished(attachment.SocketID(), int(s.app.ActivityTimeout/time.Second)))
 	s.startDeadlines()
@@ -134,7 +134,7 @@ func (s *Session) Serve(turn *hub.Turn) (more bool) {
 		return true
 	}
 	attachment := s.attached.Load()
-	attachment.Detach()
+	attachment.Detach(s.turn)
 	s.finish()
 	if s.o.Log.Enabled(context.Background(), slog.LevelDebug) {
 		s.o.Log.Debug("connection closed", "app", s.app.ID, "socket_id", attachment.SocketID(),
@@ -168,7 +168,7 @@ func (s *Session) Close(e protocol.CloseError) {
 	}
 	s.abortInLocked(grace)
 	if attachment := s.attached.Load(); attachment != nil {
-		s.detaching.Go(attachment.Detach) // not here: the hub's locks may be held
+		s.detaching.Go(func() { attachment.Detach(nil) }) // not here: the hub's locks may be held
 	}
 }
 
