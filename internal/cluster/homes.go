@@ -296,6 +296,9 @@ func (w *worker) resolve(e hub.Edge) {
 	if w.filter.homes.Load().of(e) {
 		w.told.assume(e, !w.hub.On(e))
 		w.correct(e)
+		if w.told.doubts(e) { // a fall is held, which may yet be taken back
+			w.unverified[e] = struct{}{}
+		}
 	}
 }
 

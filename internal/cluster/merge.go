@@ -24,7 +24,7 @@ func (t *told) merge(r *broker.Told, from source) (news bool) {
 	fresh := t.noteLocked(r, from)
 	old := t.edges[r.Edge]
 	ownRise := old != nil && old.on() && broker.NodeID(old.stamp.Node) == t.id
-	news = t.mergeLocked(r, old, fresh, from.away)
+	news = t.mergeLocked(r, old, fresh, from)
 	t.mu.Unlock()
 	if news && ownRise && !r.On() {
 		t.fell(r.Edge)
@@ -46,9 +46,9 @@ func (t *told) noteLocked(r *broker.Told, from source) (fresh bool) {
 	return fresh
 }
 
-func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.Duration) (news bool) {
+func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, from source) (news bool) {
 	other := fresh && old != nil && old.stamp.Node != r.Stamp.Node
-	apart := other && away >= 0 && old.since >= away
+	apart := other && t.apartLocked(old, from)
 	open := r.Open > 0 || t.openLocked(r.Edge, old)
 	switch {
 	case other && t.yieldLocked(r, old):
@@ -58,7 +58,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 	case apart && r.After != old.stamp && open && (!t.openLocked(r.Edge, old) || !old.losesTo(r)):
 		t.changed(r.Edge) // which the other one will yield to
 		return false
-	case old == nil && away >= 0 && !fresh:
+	case old == nil && from.away >= 0 && !fresh:
 		if r.On() { // it has gone off since, which is forgotten here but not there
 			t.count++
 			t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, teller: r.Teller, turn: r.Turn + 1})
@@ -68,12 +68,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 	case old == nil:
 		old = &register{}
 	case apart && !open && old.contradicts(r):
-		t.count++
-		stamp := t.stampLocked()
-		t.putLocked(r.Edge, &register{
-			stamp: stamp, after: old.stamp, teller: stamp, turn: max(old.turn, r.Turn) + 2, falls: old.falls, doubtful: true,
-		})
-		t.changed(r.Edge)
+		t.doubtLocked(r, old)
 		return true
 	}
 	if !old.losesTo(r) {
@@ -81,6 +76,27 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, away time.
 	}
 	t.takeLocked(r, old)
 	return true
+}
+
+// apartLocked reports whether a register may have been written here while the other node did not hear
+// of it: while the two were out of touch, or before they met.
+func (t *told) apartLocked(old *register, from source) bool {
+	if from.away < 0 {
+		return !from.whole && broker.NodeID(old.teller.Node) == t.id
+	}
+	return old.since >= from.away
+}
+
+// doubtLocked notes that nobody knows what webhooks have heard last. If a fall is held here, they
+// hear that.
+func (t *told) doubtLocked(r *broker.Told, old *register) {
+	t.count++
+	turn, stamp := max(old.turn, r.Turn)+2, t.stampLocked()
+	if old.falls {
+		turn |= 1
+	}
+	t.putLocked(r.Edge, &register{stamp: stamp, after: old.stamp, teller: stamp, turn: turn, falls: old.falls, doubtful: true})
+	t.changed(r.Edge)
 }
 
 func (t *told) takeLocked(r *broker.Told, old *register) {
@@ -99,17 +115,10 @@ func (r *register) losesTo(other *broker.Told) bool {
 	return r.turn < other.Turn || r.turn == other.Turn && r.stamp.Before(other.Stamp)
 }
 
-// contradicts reports whether a register of another node was written in ignorance of this
-// one, or this one of that, as far as the two can tell, and says another thing.
+// contradicts reports whether a register of another node says another thing, and neither was
+// written on top of the other one, as far as the two can tell.
 func (r *register) contradicts(other *broker.Told) bool {
-	switch {
-	case r.doubtful, r.on() == other.On():
-		return false
-	case r.turn < other.Turn:
-		return other.Turn == r.turn+1 && other.After != r.stamp
-	default:
-		return r.after != other.Stamp
-	}
+	return !r.doubtful && r.on() != other.On() && r.after != other.Stamp && r.stamp != other.After
 }
 
 // reunited notes that all has come that a node has told while it was out of touch.

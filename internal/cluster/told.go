@@ -212,16 +212,21 @@ func (t *told) inDoubt() []hub.Edge {
 }
 
 // assume makes the register of an edge, if that is in doubt, say what is to be put
-// right.
+// right. It is in doubt until that is told, for which a fall that is held is enough.
 func (t *told) assume(e hub.Edge, on bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.edges[e]; r != nil && r.doubtful {
-		if r.on() != on {
-			r.turn++
-		}
-		r.falls, r.doubtful = r.falls && on, false
+	if r := t.edges[e]; r != nil && r.doubtful && !r.falls && r.on() != on {
+		r.turn++
 	}
+}
+
+// doubts reports whether an edge is in doubt.
+func (t *told) doubts(e hub.Edge) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.edges[e]
+	return r != nil && r.doubtful
 }
 
 // is reports whether webhooks were told that an edge is on, or off.
