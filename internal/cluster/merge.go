@@ -58,7 +58,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, from sourc
 	case apart && r.After != old.stamp && open && (!t.openLocked(r.Edge, old) || !old.losesTo(r)):
 		t.changed(r.Edge) // which the other one will yield to
 		return false
-	case old == nil && from.away >= 0 && !fresh:
+	case old == nil && from.away >= 0 && !fresh && t.clock.now()-from.away > tombstone:
 		if r.On() { // it has gone off since, which is forgotten here but not there
 			t.count++
 			t.putLocked(r.Edge, &register{stamp: t.stampLocked(), after: r.Stamp, teller: r.Teller, turn: r.Turn + 1})

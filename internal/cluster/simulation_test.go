@@ -181,8 +181,8 @@ func (s *simulation) do(step planStep) {
 	x := s.of(step.node)
 	switch step.op {
 	case "connect":
-		if !x.node.serving.Load() && time.Since(x.started) < 6*time.Second {
-			return // nobody sends it clients yet
+		if !x.serves() {
+			return
 		}
 		s.connect(x, fmt.Sprint("u", step.what%4), simulated[step.what])
 	case "detach":
@@ -190,7 +190,9 @@ func (s *simulation) do(step planStep) {
 			open[step.what%len(open)].detach()
 		}
 	case "publish":
-		s.publish(x, simulated[step.what])
+		if x.serves() {
+			s.publish(x, simulated[step.what])
+		}
 	case "join":
 		if len(s.running()) < 5 {
 			s.join()
@@ -201,6 +203,7 @@ func (s *simulation) do(step planStep) {
 		}
 	case "kill":
 		if len(s.running()) > 2 {
+			x.webhooks.dead.Store(true)
 			x.engine.Cut()
 			x.killed = true
 			synctest.Wait()
@@ -246,6 +249,11 @@ func (s *simulation) end(x *hubNode) {
 	}
 	synctest.Wait()
 	x.stop()
+}
+
+// serves reports whether clients and backends are sent to the node yet.
+func (x *hubNode) serves() bool {
+	return x.node.serving.Load() || time.Since(x.started) >= 6*time.Second
 }
 
 func (x *hubNode) heal() {

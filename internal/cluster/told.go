@@ -135,10 +135,14 @@ func (t *told) decide(e hub.Edge, rises bool) bool {
 	defer t.mu.Unlock()
 	r := t.edges[e]
 	switch on := r != nil && r.on() && !r.falls; {
-	case on == rises, t.busyLocked(r):
+	case on == rises:
 		return false
-	case rises && r != nil && r.falls && t.debts.turn(e) > r.turn+1:
-		return false // the fall is owed, and then the rise
+	case rises && r != nil && r.falls:
+		if t.debts.turn(e) > r.turn+1 {
+			return false // the fall is owed, and then the rise
+		}
+	case t.busyLocked(r):
+		return false
 	}
 	if r != nil {
 		r.falls = !rises
@@ -304,13 +308,18 @@ func (t *told) writtenBy(by func(writer broker.NodeID, e hub.Edge) bool) []hub.E
 	return edges
 }
 
-// forget drops what has been off for long.
+// forget drops what has been off for long, and of which nothing is owed.
 func (t *told) forget(now time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for t.off.len() > 0 && now-t.off.slot(t.off.first).since > tombstone {
 		g := t.off.pop()
-		if r := t.edges[g.edge]; r != nil && !r.on() && r.since == g.since {
+		r := t.edges[g.edge]
+		switch {
+		case r == nil || r.on() || r.since != g.since:
+		case t.debts.of[g.edge] != nil:
+			t.putLocked(g.edge, r) // for as long again
+		default:
 			delete(t.edges, g.edge)
 		}
 	}
