@@ -54,22 +54,29 @@ func (h *homes) settled() *homes { return &homes{self: h.self, view: h.view, act
 
 func (h *homes) suspended() *homes { return &homes{self: h.self, view: h.view} }
 
-// viewChanged takes note of which nodes are alive. Falls that are held here of channels
-// that have moved are taken back; after that the others are told of the new view.
+// viewChanged takes note of which nodes are alive, and tells the others whom this one sees.
 func (w *worker) viewChanged() {
-	heard, v := w.viewOfPeers((*peer).alive), w.viewOfPeers(func(p *peer) bool { return p.alive() && !p.apart })
-	if slices.Equal(heard.nodes, w.heard.nodes) && slices.Equal(v.nodes, w.view.nodes) {
+	now := outlook{
+		heard: w.viewOfPeers((*peer).alive),
+		view:  w.viewOfPeers(func(p *peer) bool { return p.alive() && !p.apart }),
+	}
+	same := slices.Equal(now.view.nodes, w.view.nodes)
+	if same && slices.Equal(now.heard.nodes, w.heard.nodes) {
 		return
 	}
-	w.heard = heard
-	defer w.trySettle()
-	defer w.queue.view(outlook{heard: heard, view: v})
-	if slices.Equal(v.nodes, w.view.nodes) {
-		return
+	w.heard = now.heard
+	if !same {
+		w.move(now.view)
 	}
+	w.queue.view(now)
+	w.trySettle()
+}
+
+// move changes the view by which channels have their homes. Falls that are held here of
+// channels that have moved are taken back.
+func (w *worker) move(v view) {
 	w.view, w.viewSince, w.settled = v, w.clock.now(), false
-	next := w.filter.replace(func(h *homes) *homes { return h.changed(v) })
-	w.withdraw(next)
+	w.withdraw(w.filter.replace(func(h *homes) *homes { return h.changed(v) }))
 	if w.minority(w.viewSince) {
 		w.suspend() // the others do without it
 	}

@@ -68,7 +68,7 @@ func (t *told) mergeLocked(r *broker.Told, old *register, fresh bool, from sourc
 	case old == nil:
 		old = &register{}
 	case apart && !open && old.contradicts(r):
-		t.doubtLocked(r, old)
+		t.doubtLocked(r.Edge, old, max(old.turn, r.Turn))
 		return true
 	}
 	if !old.losesTo(r) {
@@ -87,16 +87,17 @@ func (t *told) apartLocked(old *register, from source) bool {
 	return old.since >= from.away
 }
 
-// doubtLocked notes that nobody knows what webhooks have heard last. If a fall is held here, they
-// hear that.
-func (t *told) doubtLocked(r *broker.Told, old *register) {
+// doubtLocked notes that nobody knows what webhooks have heard last, after so many turns. If
+// a fall is held here, they hear that.
+func (t *told) doubtLocked(e hub.Edge, old *register, turn uint64) {
 	t.count++
-	turn, stamp := max(old.turn, r.Turn)+2, t.stampLocked()
+	stamp := t.stampLocked()
+	turn += 2
 	if old.falls {
 		turn |= 1
 	}
-	t.putLocked(r.Edge, &register{stamp: stamp, after: old.stamp, teller: stamp, turn: turn, falls: old.falls, doubtful: true})
-	t.changed(r.Edge)
+	t.putLocked(e, &register{stamp: stamp, after: old.stamp, teller: stamp, turn: turn, falls: old.falls, doubtful: true})
+	t.changed(e)
 }
 
 func (t *told) takeLocked(r *broker.Told, old *register) {

@@ -10,6 +10,7 @@ type open struct {
 	tellings int
 	stamp    hub.Stamp // of the register that this node has written last of it
 	before   uint64    // the turn before the first one of them; 0: none was known
+	base     hub.Stamp // of the register that said so
 	steps    uint64    // how many turns this node has written since
 	told     uint64    // how many of them, from the first on, another node has told meanwhile, or is to
 }
@@ -25,6 +26,9 @@ func (t *told) seal(e hub.Edge, on bool) (step, count uint64, sealed bool) {
 	o := t.open[e]
 	if o == nil {
 		o = &open{before: t.turnLocked(e)}
+		if r := t.edges[e]; r != nil {
+			o.base = r.stamp
+		}
 		t.open[e] = o
 	}
 	t.writeLocked(e, on)
@@ -39,7 +43,7 @@ func (t *told) seal(e hub.Edge, on bool) (step, count uint64, sealed bool) {
 // tell. It is one that has taken this one for dead: others wait.
 func (t *told) yieldLocked(r *broker.Told, old *register) bool {
 	o := t.open[r.Edge]
-	if o == nil || r.Open > 0 || r.Teller == (hub.Stamp{}) || broker.NodeID(r.Teller.Node) == t.id || r.Turn <= o.before || old.after == r.Stamp {
+	if o == nil || o.stamp != old.stamp || r.Open > 0 || r.Teller == (hub.Stamp{}) || broker.NodeID(r.Teller.Node) == t.id || r.Turn <= o.before || old.after == r.Stamp {
 		return false
 	}
 	o.yield(r.Turn)
@@ -56,8 +60,14 @@ func (o *open) yield(turn uint64) {
 	o.told = max(o.told, min(told, o.steps))
 }
 
+// contradicts reports whether another node has told in ignorance of what webhooks had been told
+// before, and another thing than that.
+func (o *open) contradicts(on bool, after hub.Stamp) bool {
+	return o.base != (hub.Stamp{}) && (o.before%2 == 1) != on && after != o.base
+}
+
 // rebase notes that what this node has written stands behind what another one has.
-func (o *open) rebase(turn uint64) { o.before = turn - min(o.steps, turn) }
+func (o *open) rebase(turn uint64) { o.before, o.base = turn-min(o.steps, turn), hub.Stamp{} }
 
 // yieldToRivals leaves what waits here to other nodes, where they tell of the same edges: of two
 // that were about to, the one whose register has lost yields. What it had to tell beyond
@@ -81,7 +91,11 @@ func (t *told) yieldToRivals() {
 			}
 			o.told = o.steps
 		}
+		doubt := o.contradicts(r.on(), r.after)
 		o.rebase(r.turn)
+		if doubt {
+			t.doubtLocked(e, r, r.turn)
+		}
 	}
 }
 
@@ -92,7 +106,7 @@ func (o *open) left() uint64 { return o.steps - min(o.told, o.steps) }
 // its register was to win, the next one has to.
 func (t *told) keepLocked(r *broker.Told, old *register) {
 	o := t.open[r.Edge]
-	ours := o.left()
+	ours, doubt := o.left(), o.contradicts(r.On(), r.After)
 	turn := r.Turn + ours
 	if turn < old.turn {
 		turn = old.turn + (old.turn-turn)%2
@@ -108,6 +122,9 @@ func (t *told) keepLocked(r *broker.Told, old *register) {
 		t.changed(r.Edge)
 	}
 	o.rebase(turn)
+	if doubt {
+		t.doubtLocked(r.Edge, t.edges[r.Edge], turn)
+	}
 }
 
 // close ends a telling. It reports whether no other node has told that.

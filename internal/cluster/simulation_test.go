@@ -132,7 +132,7 @@ func (p plan) run(t *testing.T) {
 	}
 	s.repair()
 	s.settle()
-	pass(10 * time.Second)
+	pass(10*time.Second + s.grace)
 	s.check()
 	for _, x := range s.nodes {
 		x.stop()
