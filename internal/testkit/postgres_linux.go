@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Postgres is a PostgreSQL server of a test, with a database of its own. Its
@@ -117,16 +118,37 @@ func (p *Postgres) URL() string {
 	return fmt.Sprintf("postgres://pipes:%s@127.0.0.1:%d/postgres?sslmode=disable", PostgresPassword, p.port)
 }
 
+// postgresStart is how long a server may take to start: seconds where nothing else runs.
+const postgresStart = time.Minute
+
 // Start starts the server and waits until it can be connected to.
 func (p *Postgres) Start() {
 	p.t.Helper()
+	log, err := os.Create(p.data + ".log")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
 	p.server = p.command("postgres", "-D", p.data, "-p", strconv.Itoa(p.port), "-h", "127.0.0.1", "-k", filepath.Dir(p.data), "-F")
+	p.server.Stderr = log
 	if err := p.server.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	WaitFor(p.t, func() bool {
-		return p.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil
-	}, "the PostgreSQL server")
+	if !waitFor(p.ready, postgresStart) {
+		said, _ := os.ReadFile(log.Name())
+		p.t.Fatalf("waited %v in vain for the PostgreSQL server, which says\n%s", postgresStart, said)
+	}
+}
+
+// ready reports whether the server takes connections. The tool that knows is asked when
+// there is a listener: it takes longer than finding out that there is none.
+func (p *Postgres) ready() bool {
+	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)))
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return p.command("pg_isready", "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run() == nil
 }
 
 // Kill ends the server and all its processes at once, as a power cut would.
